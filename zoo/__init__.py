@@ -1,0 +1,1 @@
+"""One recipe per system (TOML), installed as `keras_colorize.zoo`."""
