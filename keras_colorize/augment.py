@@ -1,0 +1,52 @@
+"""Augmentation on the device: a batch in, a batch out, each photo on its own, nothing but keras.ops.
+
+`tf.data.map` cannot run on a GPU, so these stand at the head of the compiled training step. Every
+function takes the `keras.random.SeedGenerator` it draws from: randomness is explicit and resumable.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_colorize.recipe import Augment
+
+
+def random_flips(images: Any, seed: keras.random.SeedGenerator, *, horizontal: bool, vertical: bool) -> Any:
+    """Mirror each image (B, H, W, C) of any dtype with probability 1/2 along each axis asked for."""
+    if horizontal:
+        images = _where(_coin(images, seed), ops.flip(images, axis=2), images)
+    if vertical:
+        images = _where(_coin(images, seed), ops.flip(images, axis=1), images)
+    return images
+
+
+def random_quarter_turns(images: Any, seed: keras.random.SeedGenerator) -> Any:
+    """Turn each square image (B, S, S, C) by −90°, 0° or +90°, a third each (report D's rotated copies).
+
+    [choice] Report D stores the photo, its mirror image and its two turned copies once each; here the turn and
+    the mirror are drawn independently.
+    """
+    draw = keras.random.uniform((ops.shape(images)[0],), 0.0, 3.0, seed=seed)
+    turned = ops.transpose(images, (0, 2, 1, 3))
+    images = _where(draw < 1.0, ops.flip(turned, axis=1), images)  # +90°, counter-clockwise
+    return _where(draw >= 2.0, ops.flip(turned, axis=2), images)  # −90°
+
+
+def uniform_noise(condition: Any, seed: keras.random.SeedGenerator, half_width: float) -> Any:
+    """Add uniform noise in ±`half_width` to a condition in its unit range (reports A's noise on the input)."""
+    return condition + keras.random.uniform(ops.shape(condition), -half_width, half_width, seed=seed)
+
+
+def augment_photos(rgb_u8: Any, seed: keras.random.SeedGenerator, augment: Augment) -> Any:
+    """The geometric part of a recipe's augmentation: uint8 (B, S, S, 3) in and out."""
+    rgb_u8 = random_flips(rgb_u8, seed, horizontal=augment.flip_horizontal, vertical=augment.flip_vertical)
+    return random_quarter_turns(rgb_u8, seed) if augment.quarter_turns else rgb_u8
+
+
+def _coin(images: Any, seed: keras.random.SeedGenerator) -> Any:
+    return keras.random.uniform((ops.shape(images)[0],), seed=seed) < 0.5
+
+
+def _where(mask: Any, yes: Any, no: Any) -> Any:
+    return ops.where(ops.reshape(mask, (-1, 1, 1, 1)), yes, no)

@@ -1,0 +1,50 @@
+"""Losses as pure functions, on keras.ops.
+
+Each returns one value per photo, (B,), in float32. The caller sums them and divides by the global
+batch: with several replicas Keras adds the gradients up, so a mean over the local batch would train
+at a multiple of the rate.
+"""
+
+from typing import Any
+
+from keras import ops
+
+
+def l1(target: Any, prediction: Any) -> Any:
+    """Mean absolute difference of each photo: (B, H, W, C) twice → (B,)."""
+    return _per_photo(ops.abs(_difference(target, prediction)))
+
+
+def l2(target: Any, prediction: Any) -> Any:
+    """Mean squared difference of each photo: (B, H, W, C) twice → (B,)."""
+    return _per_photo(ops.square(_difference(target, prediction)))
+
+
+RECONSTRUCTION = {"l1": l1, "l2": l2}
+
+
+def vanilla(logits: Any, real: bool) -> Any:
+    """Binary cross-entropy of patch logits (B, h, w, 1) against all-real or all-generated → (B,).
+
+    −log σ(z) for real, −log(1 − σ(z)) for generated (Goodfellow et al. 2014). A generator that is
+    trained with `real=True` on its own output maximises log D(G): the non-saturating form.
+    """
+    logits = ops.cast(logits, "float32")
+    return _per_photo(ops.softplus(-logits if real else logits))
+
+
+def lsgan(logits: Any, real: bool) -> Any:
+    """Squared distance of patch logits (B, h, w, 1) from 1 (real) or 0 (generated) → (B,) (Mao et al. 2017)."""
+    logits = ops.cast(logits, "float32")
+    return _per_photo(ops.square(logits - (1.0 if real else 0.0)))
+
+
+ADVERSARIAL = {"vanilla": vanilla, "lsgan": lsgan}
+
+
+def _difference(target: Any, prediction: Any) -> Any:
+    return ops.cast(target, "float32") - ops.cast(prediction, "float32")
+
+
+def _per_photo(values: Any) -> Any:
+    return ops.mean(values, axis=tuple(range(1, len(values.shape))))

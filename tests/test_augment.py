@@ -1,0 +1,54 @@
+"""Augmentation: every photo on its own, nothing lost, seeded."""
+
+import keras
+import numpy as np
+
+from keras_colorize.augment import augment_photos, random_flips, random_quarter_turns, uniform_noise
+from keras_colorize.recipe import Augment
+
+PHOTO = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
+BATCH = np.repeat(PHOTO[None], 400, axis=0)
+
+
+def share_of(batch, image):
+    return np.mean([np.array_equal(photo, image) for photo in np.asarray(batch)])
+
+
+def test_flips_mirror_half_of_the_photos_along_each_axis():
+    flipped = random_flips(BATCH, keras.random.SeedGenerator(1), horizontal=True, vertical=False)
+    assert 0.4 < share_of(flipped, PHOTO[:, ::-1]) < 0.6
+    assert share_of(flipped, PHOTO) + share_of(flipped, PHOTO[:, ::-1]) == 1
+    both = random_flips(BATCH, keras.random.SeedGenerator(1), horizontal=True, vertical=True)
+    for image in (PHOTO, PHOTO[::-1], PHOTO[:, ::-1], PHOTO[::-1, ::-1]):
+        assert 0.17 < share_of(both, image) < 0.33
+
+
+def test_quarter_turns_are_a_third_each():
+    turned = random_quarter_turns(BATCH, keras.random.SeedGenerator(2))
+    shares = [share_of(turned, np.rot90(PHOTO, turns)) for turns in (-1, 0, 1, 2)]
+    assert all(0.25 < share < 0.42 for share in shares[:3])
+    assert shares[3] == 0
+
+
+def test_noise_is_uniform_in_its_range_and_centred():
+    noise = np.asarray(uniform_noise(np.zeros((8, 64, 64, 1), "float32"), keras.random.SeedGenerator(3), 0.05))
+    assert noise.min() < -0.0499
+    assert noise.max() > 0.0499
+    assert np.abs(noise).max() <= 0.05
+    assert abs(noise.mean()) < 1e-3
+    np.testing.assert_allclose(noise.std(), 0.05 / np.sqrt(3), rtol=0.02)
+
+
+def test_dtype_is_kept_and_the_seed_decides():
+    augment = Augment(flip_horizontal=True, flip_vertical=True, quarter_turns=True)
+    first = np.asarray(augment_photos(BATCH, keras.random.SeedGenerator(5), augment))
+    again = np.asarray(augment_photos(BATCH, keras.random.SeedGenerator(5), augment))
+    other = np.asarray(augment_photos(BATCH, keras.random.SeedGenerator(6), augment))
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_nothing_asked_for_changes_nothing():
+    none = Augment(flip_horizontal=False)
+    assert np.array_equal(augment_photos(BATCH, keras.random.SeedGenerator(7), none), BATCH)

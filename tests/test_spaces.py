@@ -1,0 +1,55 @@
+"""Spaces: what comes out of `split` goes back through `merge`; scales and own lightness."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_colorize.color import rgb_to_lab
+from keras_colorize.errors import ColorizeError
+from keras_colorize.spaces import get_space
+from tests.conftest import colorful_photo
+
+RGB = np.stack([colorful_photo(seed) for seed in range(3)]).astype("float32") / 255
+
+
+@pytest.mark.parametrize("name", ["lab", "rgb", "rgb01"])
+def test_the_target_merges_back_into_the_photo(name):
+    space = get_space(name)
+    condition, target = space.split(RGB)
+    assert condition.shape == (*RGB.shape[:3], space.condition_channels)
+    assert target.shape == (*RGB.shape[:3], space.target_channels)
+    np.testing.assert_allclose(space.merge(condition, target), RGB, atol=2e-4)
+    np.testing.assert_allclose(space.colorize(condition, target), RGB, atol=2e-4)
+    lab = np.asarray(rgb_to_lab(RGB))
+    np.testing.assert_allclose(space.lightness(condition), lab[..., :1], atol=1e-3)
+    np.testing.assert_allclose(space.chroma(condition, target), lab[..., 1:], atol=2e-2)
+
+
+@pytest.mark.parametrize(("name", "black", "white"), [("lab", -1, 1), ("rgb", -1, 1), ("rgb01", 0, 1)])
+def test_units_of_the_condition(name, black, white):
+    ends = np.zeros((1, 1, 2, 3), "float32")
+    ends[0, 0, 1] = 1
+    condition, _ = get_space(name).split(ends)
+    np.testing.assert_allclose(np.asarray(condition)[0, 0, 0], black, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(condition)[0, 0, 1], white, atol=1e-5)
+
+
+def test_lab_scale_is_110():
+    red = np.float32([[[[1, 0, 0]]]])
+    _, target = get_space("lab").split(red)
+    np.testing.assert_allclose(np.asarray(target)[0, 0, 0], [80.0925 / 110, 67.2032 / 110], atol=1e-4)
+
+
+def test_rgb_keeps_the_photos_lightness_whatever_the_network_paints():
+    space = get_space("rgb")
+    condition, target = space.split(RGB)
+    painted = ops.clip(target * 0.6 + 0.2, -1, 1)
+    L = np.asarray(rgb_to_lab(space.colorize(condition, painted)))[..., 0]
+    in_gamut = np.abs(L - np.asarray(rgb_to_lab(RGB))[..., 0]) < 0.5
+    assert in_gamut.mean() > 0.8  # the rest left the sRGB gamut
+    assert np.abs(np.asarray(rgb_to_lab(space.merge(condition, painted)))[..., 0] - L).mean() > 3
+
+
+def test_unknown_space():
+    with pytest.raises(ColorizeError, match="did you mean 'rgb'"):
+        get_space("rbg")
