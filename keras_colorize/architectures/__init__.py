@@ -1,0 +1,9 @@
+"""The networks by name: importing this package registers every family.
+
+`build("unet", image_size=64, …)` returns a functional `keras.Model`; `names()` lists what there is.
+"""
+
+from keras_colorize.architectures import autoencoder, cnn, koalarization, patchgan, resnet_unet, unet, unet_maxpool
+from keras_colorize.registry import build, names
+
+__all__ = ["autoencoder", "build", "cnn", "koalarization", "names", "patchgan", "resnet_unet", "unet", "unet_maxpool"]

@@ -1,0 +1,287 @@
+"""Blocks that the architectures share. Only `keras` and `keras.ops`: they run on any Keras backend."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+# PyTorch's momentum is the share of the new value, Keras's that of the old average: PyTorch's 0.1 is 0.9 here.
+BATCH_NORMS: dict[str, dict[str, float]] = {
+    "keras": {"epsilon": 1e-3, "momentum": 0.99},
+    "torch": {"epsilon": 1e-5, "momentum": 0.9},
+}
+
+
+def check_choice(what: str, word: Any, known: Iterable[str]) -> None:
+    """Refuse a word that is not one of `known`.
+
+    Raises:
+        ColorizeError: `word` is not in `known`; the message names `what`, the nearest word and all of them.
+    """
+    known = list(known)
+    if word not in known:
+        raise ColorizeError(f"unknown {what} '{word}'{did_you_mean(word, known)} (known: {', '.join(known)})")
+
+
+def check_image_size(model: str, image_size: int | None, multiple: int, smallest: int | None = None) -> None:
+    """Refuse a side, in pixels, that is not a multiple of `multiple` or is below `smallest` (by default `multiple`).
+
+    None, which stands for free sizes, passes.
+
+    Raises:
+        ColorizeError: the size does not fit; the message names the nearest two that do.
+    """
+    if image_size is None:
+        return
+    smallest = smallest or multiple
+    if image_size % multiple or image_size < smallest:
+        below = max(int(image_size // multiple) * multiple, smallest)
+        raise ColorizeError(
+            f"'{model}' cannot take image_size {image_size}: it needs a multiple of {multiple}, at least {smallest}; "
+            f"the nearest are {below} and {below + multiple}"
+        )
+
+
+def check_filters(model: str, filters: Sequence[int], least: int) -> None:
+    """Refuse a list of filters that is too short or has a value below 1.
+
+    Raises:
+        ColorizeError: fewer than `least` values, or one that is not a positive whole number.
+    """
+    if len(filters) < least or any(not isinstance(width, int) or width < 1 for width in filters):
+        raise ColorizeError(
+            f"'{model}' cannot take filters {list(filters)}: it needs at least {least} whole numbers of 1 or more"
+        )
+
+
+def check_dropout(model: str, rate: float) -> None:
+    """Refuse a dropout rate outside [0, 1).
+
+    Raises:
+        ColorizeError: the rate is outside.
+    """
+    if not 0 <= rate < 1:
+        raise ColorizeError(f"'{model}' cannot take dropout {rate:g}: it needs a rate of 0 or more, below 1")
+
+
+def kernel_initializer(init: str) -> keras.initializers.Initializer:
+    """Initial convolution kernels: "glorot" (uniform, Keras' default) or "normal" (N(0, 0.02), as pix2pix).
+
+    A new object for each call, since a Keras initializer gives the same values each time it is used.
+
+    Raises:
+        ColorizeError: another word.
+    """
+    check_choice("init", init, ("glorot", "normal"))
+    if init == "normal":
+        return keras.initializers.RandomNormal(0.0, 0.02)
+    return keras.initializers.GlorotUniform()
+
+
+def batch_norm(kind: str, init: str, name: str) -> keras.layers.BatchNormalization:
+    """Batch normalization with the constants of one framework.
+
+    Args:
+        kind: "keras" (ε 1e-3, momentum 0.99) or "torch" (ε 1e-5, momentum 0.9).
+        init: "glorot" starts the scale at 1, "normal" draws it from N(1, 0.02), as pix2pix.
+        name: the layer's name.
+
+    Raises:
+        ColorizeError: another kind.
+    """
+    check_choice("batch_norm", kind, BATCH_NORMS)
+    scale = keras.initializers.RandomNormal(1.0, 0.02) if init == "normal" else keras.initializers.Ones()
+    return keras.layers.BatchNormalization(gamma_initializer=scale, name=name, **BATCH_NORMS[kind])
+
+
+def activation(kind: str, name: str) -> keras.layers.Layer:
+    """ "relu", or "leaky_relu" with slope 0.2.
+
+    Raises:
+        ColorizeError: another kind.
+    """
+    check_choice("activation", kind, ("relu", "leaky_relu"))
+    if kind == "relu":
+        return keras.layers.ReLU(name=name)
+    return keras.layers.LeakyReLU(negative_slope=0.2, name=name)
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class PixelShuffle(keras.layers.Layer):
+    """(B, H, W, C·r²) → (B, H·r, W·r, C), with PyTorch's order of channels.
+
+    Output channel c at the sub-pixel (row i, column j) of a block reads input channel c·r² + i·r + j. TensorFlow's
+    `depth_to_space` reads (i·r + j)·C + c instead, so weights trained in PyTorch need this one.
+
+    Args:
+        scale: r, by how much height and width grow.
+
+    Raises:
+        ValueError: on build, where the channels are not a multiple of r².
+
+    Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
+    """
+
+    def __init__(self, scale: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def build(self, input_shape: tuple) -> None:
+        if input_shape[-1] % self.scale**2:
+            raise ValueError(
+                f"PixelShuffle({self.scale}) needs channels in a multiple of {self.scale**2}, got {input_shape[-1]}"
+            )
+
+    def call(self, x: Any) -> Any:
+        r = self.scale
+        _, height, width, channels = keras.ops.shape(x)
+        channels = channels // r**2
+        # One transpose of six axes: on a CPU faster than to put the channels in order for `depth_to_space`.
+        x = keras.ops.reshape(x, (-1, height, width, channels, r, r))
+        x = keras.ops.transpose(x, (0, 1, 4, 2, 5, 3))  # (B, H, r, W, r, C)
+        return keras.ops.reshape(x, (-1, height * r, width * r, channels))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, height, width, channels = input_shape
+        r = self.scale
+        return (batch, height and height * r, width and width * r, channels // r**2)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class ICNR(keras.initializers.Initializer):
+    """Kernels for a convolution in front of `PixelShuffle`: the r² filters of one output channel start equal.
+
+    The two together then begin as a nearest-neighbour upsampling, free of the checkerboard that independent filters
+    leave. The filters themselves are He normal, as in fastai.
+
+    Args:
+        scale: the r of the `PixelShuffle` that follows.
+        seed: of the values; a random one by default.
+
+    Source: Aitken et al. 2017, https://arxiv.org/abs/1707.02937.
+    """
+
+    def __init__(self, scale: int = 2, seed: int | None = None) -> None:
+        self.scale = scale
+        self.he_normal = keras.initializers.HeNormal(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        *kernel, filters = shape
+        one_of_each = self.he_normal((*kernel, filters // self.scale**2), dtype)
+        return keras.ops.repeat(one_of_each, self.scale**2, axis=-1)
+
+    def get_config(self) -> dict:
+        return {"scale": self.scale, "seed": self.he_normal.seed}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class NearestUp(keras.layers.Layer):
+    """(B, H, W, C) → (B, 2H, 2W, C), every value four times.
+
+    `keras.layers.UpSampling2D` does the same through `repeat`, which loses the static height and width inside a
+    TensorFlow graph; TFLite then refuses the convolution behind it.
+    """
+
+    def call(self, x: Any) -> Any:
+        _, height, width, channels = keras.ops.shape(x)
+        # Side by side in memory, a row's pixels written twice are the row at twice the width.
+        x = keras.ops.concatenate([x, x], axis=3)
+        x = keras.ops.reshape(x, (-1, height, 2 * width, channels))
+        x = keras.ops.concatenate([x, x], axis=2)
+        return keras.ops.reshape(x, (-1, 2 * height, 2 * width, channels))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, height, width, channels = input_shape
+        return (batch, height and 2 * height, width and 2 * width, channels)
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class Fusion(keras.layers.Layer):
+    """[(B, H, W, C) features, (B, V) vector] → (B, H, W, C + V): the vector repeated at every position.
+
+    Source: Baldassarre et al. 2017 (Deep Koalarization), https://arxiv.org/abs/1712.03400, section 2.3.
+    """
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        features, vector = inputs
+        batch, height, width, _ = keras.ops.shape(features)
+        vector = keras.ops.expand_dims(vector, (1, 2))
+        repeated = keras.ops.broadcast_to(vector, (batch, height, width, vector.shape[-1]))
+        return keras.ops.concatenate([features, repeated], axis=-1)
+
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
+        features, vector = input_shape
+        return (*features[:-1], features[-1] + vector[-1])
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class Resize(keras.layers.Layer):
+    """(B, H, W, C) → (B, height, width, C), bilinear without antialiasing (the one that TFLite has).
+
+    `keras.layers.Resizing` runs in training mode by default and passes that on to the layers called after it; this
+    one has no mode.
+    """
+
+    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.height = height
+        self.width = width
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.image.resize(x, (self.height, self.width), interpolation="bilinear", antialias=False)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (input_shape[0], self.height, self.width, input_shape[-1])
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class Frozen(keras.layers.Layer):
+    """A network used as it is: inference mode and no trainable variables, whatever the model around it is told.
+
+    A functional model passes `training=True` on to the models inside it even where they were called with
+    `training=False`, and `model.trainable = True` thaws all of its layers; neither gets past this layer. Gradients
+    still flow through it to its input.
+
+    Args:
+        network: the model to wrap.
+    """
+
+    def __init__(self, network: keras.Model, **kwargs: Any) -> None:
+        kwargs["trainable"] = False
+        super().__init__(**kwargs)
+        network.trainable = False
+        # Under TensorFlow, setting an attribute to the value it has does nothing: in a network read from a file, whose
+        # outer models are frozen already, that line may reach none of the layers inside.
+        for variable in network.variables:
+            variable.trainable = False
+        self.network = network
+
+    @property
+    def trainable(self) -> bool:
+        return False
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        """Stays False."""
+
+    def call(self, inputs: Any) -> Any:
+        return self.network(inputs, training=False)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return self.network.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "network": keras.saving.serialize_keras_object(self.network)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Frozen":
+        network = keras.saving.deserialize_keras_object(config.pop("network"))
+        return cls(network, **config)
