@@ -1,0 +1,45 @@
+"""Metrics: per image (`image`), their means (`streaming`), and distances between sets of images (`frechet`, `fid`).
+
+Names are imported at first use: `frechet`, `fid` and `streaming` need numpy only, `image` loads Keras, and
+`feature_networks` TensorFlow.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "AB_RANGE": "image",
+    "PSNR_CAP": "image",
+    "ab_mae": "image",
+    "ab_psnr": "image",
+    "colorfulness": "image",
+    "colorfulness_abs": "image",
+    "pixel_accuracy": "image",
+    "psnr": "image",
+    "ssim": "image",
+    "ssim_channels": "image",
+    "Means": "streaming",
+    "FeatureStatistics": "frechet",
+    "frechet_distance": "frechet",
+    "kernel_inception_distance": "frechet",
+    "Distance": "fid",
+    "ImageSet": "fid",
+    "fid_between": "fid",
+    "kid_between": "fid",
+    "FeatureNetwork": "feature_networks",
+    "feature_network": "feature_networks",
+    "frozen_graph_network": "feature_networks",
+    "keras_network": "feature_networks",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

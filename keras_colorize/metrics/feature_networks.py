@@ -1,0 +1,283 @@
+"""The networks whose features FID and KID compare, by name or by file.
+
+FID is a property of a network as much as of images: weights, resize filter and input range all change it. So every
+network here states its own preparation of uint8 photos, and its label goes wherever a number goes.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+INCEPTION_2015 = "inception-2015-12-05"
+KERAS_INCEPTION = "keras-inception-v3"
+
+INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
+INCEPTION_ARCHIVE = "inception-2015-12-05.tgz"  # 88,931,400 bytes
+INCEPTION_GRAPH = "classify_image_graph_def.pb"  # 95,673,916 bytes
+# Of the graph rather than of the archive: the graph is what defines the numbers, and it is passed around alone too (as
+# OpenAI's reference batches for guided-diffusion do, for whose copy this digest is on record).
+INCEPTION_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6"
+KERAS_INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network that turns photos into feature vectors.
+
+    Attributes:
+        label: what to print beside every number that it leads to.
+        features: D, the length of a feature vector.
+        function: (B, H, W, 3) uint8 RGB → (B, D), as numpy arrays.
+    """
+
+    label: str
+    features: int
+    function: Callable[[np.ndarray], Any]
+
+    def __call__(self, rgb_u8: Any) -> np.ndarray:
+        """Features (B, D) float32 of a batch (B, H, W, 3) of uint8 RGB photos.
+
+        Raises:
+            ColorizeError: not such a batch. Floats are refused, because rounding to uint8 changes the features:
+                what is measured is the photo as it would be stored.
+        """
+        dtype = keras.backend.standardize_dtype(getattr(rgb_u8, "dtype", "object"))
+        shape = tuple(getattr(rgb_u8, "shape", ()))
+        if dtype != "uint8" or len(shape) != 4 or shape[-1] != 3:
+            raise ColorizeError(f"{self.label}: expected uint8 photos (B, H, W, 3), got {dtype} of shape {shape}")
+        return np.asarray(self.function(np.asarray(rgb_u8)), np.float32)
+
+
+def feature_network(name: str | Path) -> FeatureNetwork:
+    """The feature network of that name, fetched and tried before it is returned.
+
+    - `inception-2015-12-05`: the network of the original FID (Heusel et al. 2017), 2048 features. Its graph resizes the
+      photo itself, to 299×299, bilinear without antialiasing and with TensorFlow 1's corner convention, and
+      scales it by (x − 128)/128.
+    - `keras-inception-v3`: `keras.applications.InceptionV3` with ImageNet weights, averaged, 2048 features; bilinear to
+      299×299 with antialiasing, x/127.5 − 1. Other weights, other numbers than the original's.
+    - a `.keras` or `.h5` file: see `keras_network`. Labelled with the file's name and the start of its SHA-256.
+    - a `.pb` file: see `frozen_graph_network`. Labelled likewise.
+
+    Raises:
+        ColorizeError: the name is unknown, or the network can be neither found nor fetched, or does not give one vector
+            per photo.
+    """
+    if name == INCEPTION_2015:
+        return frozen_graph_network(_fetch_inception_2015(), label=INCEPTION_2015, source=INCEPTION_GRAPH)
+    if name == KERAS_INCEPTION:
+        return _keras_inception()
+    path = Path(name).expanduser()
+    names = (INCEPTION_2015, KERAS_INCEPTION)
+    if path.suffix not in (".keras", ".h5", ".pb"):
+        raise ColorizeError(
+            f"unknown feature network '{name}'{did_you_mean(str(name), names)} "
+            f"(known: {', '.join(names)}, or a .keras, .h5 or .pb file)"
+        )
+    if not path.is_file():
+        raise ColorizeError(f"there is no feature network at '{path}'")
+    content = path.read_bytes()
+    label = f"{path.name} {hashlib.sha256(content).hexdigest()[:8]}"
+    if path.suffix == ".pb":
+        return frozen_graph_network(content, label=label, source=str(path))
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever the file's contents provoke
+        raise ColorizeError(f"cannot load '{path}' as a Keras model: {_one_line(error)}") from error
+    return keras_network(model, label)
+
+
+def keras_network(model: keras.Model, label: str) -> FeatureNetwork:
+    """A feature network from a Keras model that takes RGB in 0…255 as floats, preprocessing inside, and gives (B, D).
+
+    Photos are resized (bilinear, antialiased) where the model's input has a fixed size, and come as they are where it
+    is free.
+
+    Raises:
+        ColorizeError: the model does not take (B, H, W, 3) or does not give (B, D).
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ColorizeError(f"{label}: Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow for FID")
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
+        raise ColorizeError(f"{label}: a feature network takes RGB (B, H, W, 3), this model takes {shape}")
+    size = shape[1:3]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    def features(rgb_u8: Any) -> Any:
+        return tf.cast(model(_resized(rgb_u8, size), training=False), tf.float32)
+
+    return _tried(label, features)
+
+
+def frozen_graph_network(
+    graph: bytes | str | Path,
+    label: str,
+    source: str = "the graph",
+    input_name: str | None = None,
+    output_name: str | None = None,
+) -> FeatureNetwork:
+    """A feature network from a frozen TensorFlow 1 graph, run as it is.
+
+    The batch enters in 0…255, in the input's dtype, and is resized (bilinear, antialiased) to the input's size where
+    its placeholder states one. An output of (B, 1, 1, D) counts as (B, D).
+
+    Args:
+        graph: a serialized GraphDef, or the path of one.
+        label: what to print beside its numbers.
+        source: how to call the graph in errors.
+        input_name, output_name: tensors such as `"ExpandDims:0"` and `"pool_3:0"`, the default where the graph has
+            both; else the default is its only placeholder and its only output that nothing consumes.
+
+    Raises:
+        ColorizeError: not a graph, tensors that it does not have, or an output that is not one vector per photo.
+    """
+    graph_def = _parse(graph if isinstance(graph, bytes) else Path(graph).read_bytes(), source)
+    nodes = {node.name: node for node in graph_def.node}
+    if input_name is None or output_name is None:
+        found = _endpoints(graph_def, source)
+        input_name, output_name = input_name or found[0], output_name or found[1]
+    for tensor in (input_name, output_name):
+        if tensor.split(":")[0] not in nodes:
+            raise ColorizeError(f"{source} has no tensor '{tensor}'{did_you_mean(tensor, [f'{n}:0' for n in nodes])}")
+
+    entry = nodes[input_name.split(":")[0]]
+    kind = entry.attr["dtype" if entry.op == "Placeholder" else "T"].type
+    dtype = tf.as_dtype(kind) if kind else tf.float32
+    stated = tf.TensorShape(entry.attr["shape"].shape) if "shape" in entry.attr else tf.TensorShape(None)
+    size = stated[1:3].as_list() if stated.rank == 4 else [None]
+
+    # A session and not a tf.function: functions lose the version that a graph was written for, and the 2015 graph holds
+    # operators (BatchNormWithGlobalNormalization) that TensorFlow runs for graphs of that age only.
+    with tf.Graph().as_default() as session_graph:
+        photos = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3])
+        rgb = _resized(photos, size)
+        rgb = tf.cast(tf.round(rgb) if dtype.is_integer else rgb, dtype)
+        try:
+            (output,) = tf.graph_util.import_graph_def(graph_def, {input_name: rgb}, [output_name], name="graph")
+        except ValueError as error:
+            raise ColorizeError(f"{label} does not take a batch of photos: {_one_line(error)}") from error
+        if output.shape.rank == 4 and output.shape[1:3] == [1, 1]:
+            output = tf.squeeze(output, [1, 2])
+        output = tf.cast(output, tf.float32)
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)  # an old operator may have no GPU version
+    config.gpu_options.allow_growth = True  # the generator's memory is in use already
+    session = tf.compat.v1.Session(graph=session_graph, config=config)
+    return _tried(label, lambda rgb_u8: session.run(output, {photos: rgb_u8}))
+
+
+def _resized(rgb_u8: Any, size: Any) -> Any:
+    """Photos as float32 in 0…255, of `size` (height, width) where that is fixed."""
+    rgb = tf.cast(rgb_u8, tf.float32)
+    return rgb if None in size else tf.image.resize(rgb, size, method="bilinear", antialias=True)
+
+
+def _tried(label: str, function: Callable[[np.ndarray], Any]) -> FeatureNetwork:
+    """Run it on two black photos, so that a network that does not fit fails before any work starts."""
+    try:
+        shape = tuple(function(np.zeros((2, 64, 64, 3), np.uint8)).shape)
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        raise ColorizeError(f"{label} does not run on a batch of photos: {_one_line(error)}") from error
+    if len(shape) != 2 or shape[0] != 2:
+        raise ColorizeError(f"{label} must give one vector per photo, (2, D) for two; it gives {shape}")
+    return FeatureNetwork(label, shape[1], function)
+
+
+def _parse(content: bytes, source: str) -> Any:
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(content)
+    except Exception as error:  # protobuf's DecodeError, which TensorFlow does not re-export
+        raise ColorizeError(f"{source} is not a frozen TensorFlow graph ({_one_line(error)})") from error
+    return graph_def
+
+
+def _endpoints(graph_def: Any, source: str) -> tuple[str, str]:
+    """The tensors by which photos enter and features leave."""
+    names = {node.name for node in graph_def.node}
+    if {"ExpandDims", "pool_3"} <= names:
+        return "ExpandDims:0", "pool_3:0"
+    consumed = {reference.lstrip("^").split(":")[0] for node in graph_def.node for reference in node.input}
+    inputs = [node.name for node in graph_def.node if node.op == "Placeholder"]
+    outputs = [name for name in names - consumed if name not in inputs]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ColorizeError(
+            f"{source} has {len(inputs)} placeholders and {len(outputs)} outputs, not one of each, nor the tensors "
+            "ExpandDims and pool_3: name its ends (frozen_graph_network takes input_name and output_name)"
+        )
+    return f"{inputs[0]}:0", f"{outputs[0]}:0"
+
+
+def _models_folder() -> Path:
+    """Where Keras keeps what it fetches."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def _fetch_inception_2015() -> bytes:
+    """The original Inception graph, from the cache or else from its published address; verified either way."""
+    folder = _models_folder()
+    if (folder / INCEPTION_GRAPH).is_file():
+        source = folder / INCEPTION_GRAPH
+        content = source.read_bytes()
+    else:
+        source = folder / INCEPTION_ARCHIVE
+        if not source.is_file():
+            try:
+                source = Path(
+                    keras.utils.get_file(
+                        INCEPTION_ARCHIVE, INCEPTION_URL, cache_dir=str(folder.parent), cache_subdir=folder.name
+                    )
+                )
+            except Exception as error:  # get_file raises plain Exception
+                raise ColorizeError(_unreachable(INCEPTION_2015, INCEPTION_ARCHIVE, INCEPTION_URL, error)) from error
+        try:
+            with tarfile.open(source) as archive:
+                member = archive.extractfile(INCEPTION_GRAPH)
+                content = member.read() if member else b""
+        except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+            raise ColorizeError(
+                f"'{source}' is not the archive it should be ({_one_line(error)}): delete it, try again"
+            ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != INCEPTION_SHA256:
+        raise ColorizeError(
+            f"{INCEPTION_GRAPH} from '{source}' has SHA-256 {digest}, expected {INCEPTION_SHA256}: delete it, try again"
+        )
+    return content
+
+
+def _keras_inception() -> FeatureNetwork:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # a network that trains in bfloat16 is still measured in float32
+    try:
+        backbone = keras.applications.InceptionV3(include_top=False, pooling="avg", input_shape=(299, 299, 3))
+        rgb = keras.Input((299, 299, 3))
+        model = keras.Model(rgb, backbone(keras.applications.inception_v3.preprocess_input(rgb)))
+    except Exception as error:  # get_file raises plain Exception
+        address = "storage.googleapis.com/tensorflow/keras-applications/inception_v3"
+        raise ColorizeError(_unreachable(KERAS_INCEPTION, KERAS_INCEPTION_WEIGHTS, address, error)) from error
+    finally:
+        keras.config.set_dtype_policy(before)
+    return keras_network(model, KERAS_INCEPTION)
+
+
+def _unreachable(network: str, file: str, address: str, error: Exception) -> str:
+    return (
+        f"{network} needs {file}, which could not be fetched from {address} ({_one_line(error)}): put the file into "
+        f"{_models_folder()}, or measure with a .keras, .h5 or .pb file of your own"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
