@@ -1,0 +1,69 @@
+"""The command line: `keras-colorize COMMAND …`, and the scripts `train.py` and `evaluate.py`.
+
+Only argument parsing lives here; TensorFlow is imported by the command that runs, after its
+arguments are known to be good.
+"""
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from keras_colorize import __version__
+from keras_colorize.cli import evaluate, train, zoo
+from keras_colorize.errors import ColorizeError
+
+COMMANDS = {"train": train, "evaluate": evaluate, "zoo": zoo}
+
+USER_ERROR, INTERRUPTED = 2, 130
+# What a disk or a folder can refuse: the user's to put right, not a defect.
+_DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.ENOTDIR, errno.EIO}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as for every other mistake, instead of the whole usage."""
+        self.exit(USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    parser = _Parser(prog="keras-colorize", description="Colorization of photographs with Keras 3.")
+    parser.add_argument("--version", action="version", version=f"keras-colorize {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)
+        command.add_arguments(sub)
+        sub.set_defaults(command=command, prog=sub.prog)
+    return _run(parser.parse_args(arguments))
+
+
+def run_script(name: str) -> NoReturn:
+    """The body of `train.py` and `evaluate.py`: one command without the command's name."""
+    parser = _Parser(prog=f"{name}.py", description=COMMANDS[name].SUMMARY)
+    COMMANDS[name].add_arguments(parser)
+    parser.set_defaults(command=COMMANDS[name], prog=f"{name}.py")
+    sys.exit(_run(parser.parse_args()))
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        options.command.run(options)
+    except ColorizeError as error:
+        return _fail(options, str(error), USER_ERROR)
+    except KeyboardInterrupt as stop:
+        return _fail(options, str(stop) or "stopped by Ctrl-C, nothing was saved", INTERRUPTED)
+    except BrokenPipeError:  # `keras-colorize zoo | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno is not None and error.errno not in _DISK_ERRORS:
+            raise
+        return _fail(options, f"{error}: free some space or choose another folder with --out", USER_ERROR)
+    return 0
+
+
+def _fail(options: argparse.Namespace, message: str, code: int) -> int:
+    print(f"{options.prog}: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,71 @@
+"""Pictures that a run leaves: rows of photos side by side, and the curves of its log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keras_colorize.color import rgb_from_u8, rgb_to_u8
+from keras_colorize.runs.log import Row
+from keras_colorize.spaces import Space, recolor
+
+GAP = 4
+HEADING = 22
+SMALLEST_CELL = 128  # smaller photos are enlarged to be looked at
+
+
+def photo_grid(columns: dict[str, np.ndarray]) -> Image.Image:
+    """Photos as a sheet: one column per heading, one row per photo.
+
+    Args:
+        columns: heading → rgb_u8 (N, S, S, 3), the same N photos in each.
+    """
+    count, size = next(iter(columns.values())).shape[:2]
+    cell = size * -(-SMALLEST_CELL // size)
+    step = cell + GAP
+    sheet = Image.new("RGB", (len(columns) * step - GAP, HEADING + count * step - GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=14)
+    for column, (heading, photos) in enumerate(columns.items()):
+        draw.text((column * step + cell / 2, HEADING / 2), heading, fill="black", font=font, anchor="mm")
+        for row, photo in enumerate(photos):
+            tile = Image.fromarray(photo).resize((cell, cell), Image.Resampling.BICUBIC)
+            sheet.paste(tile, (column * step, HEADING + row * step))
+    return sheet
+
+
+def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    """Photos rgb_u8 (N, S, S, 3) as columns of a picture: grey, the system's colours, truth."""
+    condition, _ = space.split(rgb_from_u8(truth))
+    colored = space.colorize(condition, generator(condition, training=False))
+    grey = recolor(space.lightness(condition), np.zeros([*truth.shape[:3], 2], np.float32))
+    return {"grey": np.asarray(rgb_to_u8(grey)), name: np.asarray(rgb_to_u8(colored)), "truth": truth}
+
+
+def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
+    """The log as a picture: D real and fake, G adversarial and total, and validation, over steps."""
+    from matplotlib.figure import Figure  # not pyplot: no global state, no window system
+
+    panels = [
+        ("discriminator loss", {"d_real": "D real", "d_fake": "D fake"}),
+        ("generator loss", {"g_total": "G total", "g_adversarial": "G adversarial", "g_reconstruction": "reconstruction"}),
+        ("validation ab MAE (CIE units)", {"val_ab_mae": "ab MAE"}),
+        ("validation PSNR (dB)", {"val_psnr": "PSNR"}),
+    ]
+    panels = [(label, names) for label, names in panels if any(name in row for row in rows for name in names)]
+    figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (label, names) in zip(axes, panels, strict=True):
+        for name, legend in names.items():
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=legend, marker="." if len(points) < 40 else None)
+        axis.set(xlabel="step", title=label)
+        axis.grid(alpha=0.3)
+        if label == "generator loss":
+            axis.set_yscale("log")  # the total is some hundred times its parts
+        axis.legend()
+    figure.suptitle(title)
+    figure.savefig(file, dpi=100)

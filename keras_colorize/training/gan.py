@@ -1,0 +1,90 @@
+"""A conditional GAN on photographs: generator and patch discriminator in one step (Isola et al. 2017)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_colorize.losses import ADVERSARIAL
+from keras_colorize.recipe import Augment, Loss
+from keras_colorize.spaces import Space
+from keras_colorize.training.supervised import SupervisedTrainer, global_mean
+
+
+class GANTrainer(SupervisedTrainer):
+    """Trains generator G and discriminator D; x is the condition, y the target.
+
+    A step runs in the order of the reference code: G forward; D learns from (x, y) and the detached
+    (x, G(x)); G learns through the D just updated. The objectives, equations (1)–(4) of the paper with
+    the non-saturating generator loss:
+
+        L_D = join(ℓ(D(x, y), real), ℓ(D(x, G(x)), generated))     join: mean (halves it) or sum
+        L_G = ℓ(D(x, G(x)), real) + λ · reconstruction(y, G(x))
+
+    Args:
+        discriminator: [condition, target] → patch logits (B, h, w, 1).
+        discriminator_every: D learns once per so many steps, beginning with the first.
+        The others are `SupervisedTrainer`'s.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        space: Space,
+        *,
+        augment: Augment | None = None,
+        loss: Loss | None = None,
+        discriminator_every: int = 1,
+        seed: int = 0,
+        jit_color: bool = False,
+    ) -> None:
+        super().__init__(generator, space, augment=augment, loss=loss, seed=seed, jit_color=jit_color)
+        self.discriminator = discriminator
+        self.discriminator_every = discriminator_every
+        self.adversarial_loss = ADVERSARIAL[self.loss_options.adversarial]
+        self.discriminator_weight = 0.5 if self.loss_options.discriminator_reduction == "mean" else 1.0
+
+    @staticmethod
+    def mean_names() -> tuple[str, ...]:
+        return ("d_real", "d_fake", "g_adversarial", *SupervisedTrainer.mean_names())
+
+    def compile(  # type: ignore[override]
+        self, optimizer: keras.Optimizer, discriminator_optimizer: keras.Optimizer, **kwargs: Any
+    ) -> None:
+        super().compile(optimizer, **kwargs)
+        self.discriminator_optimizer = discriminator_optimizer
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    def state_variables(self) -> list[keras.Variable]:
+        return [*super().state_variables(), *self.discriminator_optimizer.variables]
+
+    def train_step(self, rgb_u8: Any) -> dict[str, Any]:
+        x, y = self.prepare(rgb_u8, training=True)
+        with tf.GradientTape() as tape:
+            fake = self.generator(x, training=True)
+            with tape.stop_recording():
+                self.discriminator_turn(x, y, fake)
+            adversarial = global_mean(self.adversarial_loss(self.discriminator([x, fake], training=True), real=True))
+            reconstruction = global_mean(self.reconstruction_loss(y, fake))
+            total = adversarial + self.loss_options.reconstruction_weight * reconstruction
+        self.learn(self.optimizer, tape, total, self.generator.trainable_variables)
+        means = self.update_means(g_adversarial=adversarial, g_reconstruction=reconstruction, g_total=total)
+        return {"d_real": self.means["d_real"].result(), "d_fake": self.means["d_fake"].result(), **means}
+
+    def discriminator_turn(self, x: Any, y: Any, fake: Any) -> None:
+        """D learns now, or not, as `discriminator_every` says."""
+        if self.discriminator_every == 1:
+            self.learn_discriminator(x, y, fake)
+        else:
+            due = self.optimizer.iterations.value % self.discriminator_every == 0
+            tf.cond(due, lambda: self.learn_discriminator(x, y, fake), lambda: None)
+
+    def learn_discriminator(self, x: Any, y: Any, fake: Any) -> None:
+        """One update of D on real pairs and on generated ones; no gradient reaches G."""
+        with tf.GradientTape() as tape:
+            real = global_mean(self.adversarial_loss(self.discriminator([x, y], training=True), real=True))
+            generated = global_mean(self.adversarial_loss(self.discriminator([x, fake], training=True), real=False))
+            loss = self.discriminator_weight * (real + generated)
+        self.learn(self.discriminator_optimizer, tape, loss, self.discriminator.trainable_variables)
+        self.update_means(d_real=real, d_fake=generated)

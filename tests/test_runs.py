@@ -1,0 +1,215 @@
+"""A run from end to end: what it leaves, that it resumes exactly, that it is measured beside grey."""
+
+import itertools
+import json
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.recipe import Recipe
+from keras_colorize.runs import train
+from keras_colorize.runs.evaluate import GREY, TRUTH, evaluate
+from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.loading import load_generator
+from keras_colorize.runs.log import RunLog, read_log
+
+QUIET = Console(quiet=True)
+SETTINGS = (
+    "generator.args={filters=[8,8,8,8,8], skips=true, dropout_ups=[1]}",
+    "discriminator.args.filters=[8,8]",
+    "data.image_size=32",
+    "data.batch_size=4",
+    "data.validation_fraction=0.2",
+    "data.test_fraction=0.2",
+    "schedule.epochs=3",
+    "schedule.log_every=2",
+    "runtime.deterministic=true",
+)
+
+
+def tiny(photo_folder, *settings):
+    return Recipe.load("unet_skip", [*SETTINGS, f"data.source='{photo_folder}'", *settings])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run and its photos."""
+    from tests.conftest import colorful_photo
+
+    root = tmp_path_factory.mktemp("finished")
+    photos = root / "photos"
+    photos.mkdir()
+    for number in range(24):
+        Image.fromarray(colorful_photo(number)).save(photos / f"photo_{number:02d}.png")
+    Image.fromarray(colorful_photo(99)).convert("L").save(photos / "old_grey.png")
+    (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    return train.start(tiny(photos), root / "runs", QUIET, ["a remark"]), photos
+
+
+def test_the_folder_holds_everything(finished):
+    folder, photos = finished
+    assert folder.recipe() == tiny(photos)
+    assert sorted(file.name for file in folder.previews.iterdir()) == [f"epoch-000{n}.png" for n in (1, 2, 3)]
+    for picture in (*folder.previews.iterdir(), folder.curves_file):
+        with Image.open(picture) as image:
+            assert np.asarray(image.convert("RGB")).std() > 10, f"{picture} is empty"
+    assert folder.generator_weights.is_file()
+    assert folder.discriminator_weights.is_file()
+    assert not list(folder.path.glob("tmp-*"))
+
+
+def test_photos_left_out_are_named_in_the_log(finished):
+    folder, _ = finished
+    notes = folder.notes_file.read_text()
+    assert "a remark" in notes
+    assert "left out: old_grey.png: grey" in notes
+    assert "left out: torn.jpg: " in notes
+
+
+def test_log_has_a_row_per_interval_and_validation_per_epoch(finished):
+    folder, _ = finished
+    rows = read_log(folder.log_file)
+    steps_per_epoch = round(rows[-1]["step"] / 3)
+    assert [row["step"] for row in rows if "val_ab_mae" in row] == [n * steps_per_epoch for n in range(4)]
+    assert rows[0]["step"] == 0
+    assert all({"d_real", "d_fake", "g_adversarial", "g_total", "images_per_second"} <= set(row) for row in rows[1:])
+    assert all(
+        row["g_total"] == pytest.approx(row["g_adversarial"] + 100 * row["g_reconstruction"], rel=1e-4)
+        for row in rows[1:]
+    )
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds)
+
+
+def test_tensorboard_gets_scalars_and_pictures(finished):
+    folder, _ = finished
+    events = EventAccumulator(str(folder.events), size_guidance={"tensors": 0})
+    events.Reload()
+    assert {"g_total", "val_ab_mae", "grey | colour | truth"} <= set(events.Tags()["tensors"])
+
+
+def test_weights_file_equals_the_last_state(finished):
+    folder, _ = finished
+    generator = load_generator(folder, folder.recipe())
+    prediction = generator(np.zeros((1, 32, 32, 1), "float32"), training=False)
+    assert np.isfinite(prediction).all()
+    assert prediction.shape == (1, 32, 32, 3)
+
+
+def test_same_seed_gives_bit_equal_weights(finished):
+    folder, photos = finished
+    again = train.start(tiny(photos), folder.path.parents[2] / "again", QUIET, [])
+    for ours, theirs in zip(weights(folder), weights(again), strict=True):
+        assert np.array_equal(ours, theirs)
+    other = train.start(tiny(photos, "runtime.seed=1"), folder.path.parents[2] / "other", QUIET, [])
+    assert not all(np.array_equal(a, b) for a, b in zip(weights(folder), weights(other), strict=True))
+
+
+def weights(folder):
+    return load_generator(folder, folder.recipe()).get_weights()
+
+
+def press_ctrl_c_during_step(number, monkeypatch):
+    """Raise SIGINT while training step `number` of the next run is under way."""
+    prepare = train._Training.__init__
+
+    def prepare_and_count(self, *args):
+        prepare(self, *args)
+        step, steps = self.train_step, itertools.count(1)
+
+        def counted(batch):
+            if next(steps) == number:
+                signal.raise_signal(signal.SIGINT)
+            return step(batch)
+
+        self.train_step = counted
+
+    monkeypatch.setattr(train._Training, "__init__", prepare_and_count)
+
+
+@pytest.mark.parametrize("stop_after", [3, 4])  # within a logging interval, at the end of one
+def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, monkeypatch, stop_after):
+    folder, photos = finished
+    press_ctrl_c_during_step(stop_after, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train.start(tiny(photos), tmp_path, QUIET, [])
+    monkeypatch.undo()
+    stopped = RunFolder.newest(tmp_path)
+    assert read_log(stopped.log_file)[-1]["step"] == stop_after - stop_after % 2
+    train.resume(stopped, QUIET)
+    for ours, theirs in zip(weights(folder), weights(stopped), strict=True):
+        assert np.array_equal(ours, theirs)
+    columns = ("step", "g_total", "d_real", "val_ab_mae")
+    expected, got = ([[row.get(c) for c in columns] for row in read_log(f.log_file)] for f in (folder, stopped))
+    assert got == expected
+
+
+def test_a_finished_run_says_so(finished):
+    folder, _ = finished
+    with pytest.raises(ColorizeError, match=r"finished after \d+ steps"):
+        train.resume(folder, QUIET)
+
+
+def test_a_checkpoint_of_another_network_is_refused(finished, tmp_path):
+    folder, photos = finished
+    copy = tmp_path / "unet_skip" / "copy"
+    shutil.copytree(folder.path, copy)
+    other = tiny(photos, "generator.args={filters=[8,8,8,8,16], skips=true}", "schedule.epochs=5")
+    (copy / "recipe.toml").write_text(other.to_toml())
+    with pytest.raises(ColorizeError, match="does not fit"):
+        train.resume(RunFolder.open(copy), QUIET)
+    with pytest.raises(ColorizeError, match="does not fit"):
+        load_generator(RunFolder.open(copy), other)
+
+
+def test_evaluation_stands_beside_grey(finished):
+    folder, _ = finished
+    figures = evaluate(folder, QUIET)
+    assert list(figures) == [GREY, "unet_skip", "unet_skip, own lightness", TRUTH]
+    assert figures[GREY]["colorfulness"] == pytest.approx(0, abs=1)
+    assert figures[GREY]["ab_mae"] > 10
+    assert figures[TRUTH]["colorfulness"] > 20
+    assert figures["unet_skip"]["psnr"] > figures["unet_skip, own lightness"]["psnr"]
+    assert 0 <= figures["unet_skip"]["pixel_accuracy_2"] <= figures["unet_skip"]["pixel_accuracy_5"] <= 1
+    report = json.loads((folder.evaluation / "metrics.json").read_text())
+    assert report["metrics"] == figures
+    assert report["photos"] == 7
+    with Image.open(folder.evaluation / "grid.png") as grid:
+        assert grid.width > 3 * 128
+
+
+def test_evaluation_on_other_photos_does_not_depend_on_batches(finished, photo_folder):
+    folder, _ = finished
+    whole = evaluate(folder, QUIET, data=str(photo_folder), batch_size=16)
+    parts = evaluate(folder, QUIET, data=str(photo_folder), batch_size=2)
+    for row, values in whole.items():
+        assert values == pytest.approx(parts[row], rel=1e-4), row
+
+
+def test_newest_run_is_found_and_its_absence_told(finished, tmp_path):
+    folder, _ = finished
+    assert RunFolder.newest(folder.path.parents[1], "unet_skip") == folder
+    with pytest.raises(ColorizeError, match="did you mean 'unet_skip'"):
+        RunFolder.newest(folder.path.parents[1], "unet_skp")
+    with pytest.raises(ColorizeError, match="no run folder"):
+        RunFolder.open(tmp_path)
+
+
+def test_two_runs_within_a_second_do_not_share_a_folder(photo_folder, tmp_path):
+    folders = [RunFolder.create(tmp_path, tiny(photo_folder)) for _ in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+
+
+def test_a_continued_log_drops_rows_that_will_be_written_again(tmp_path):
+    file = tmp_path / "log.csv"
+    log = RunLog(file, ["loss"])
+    for step in (1, 2, 3):
+        log.append({"step": step, "epoch": 0, "seconds": 1, "images_per_second": 2, "loss": 1 / step})
+    RunLog(file, ["loss"], keep_until_step=2).append({"step": 3, "loss": 5.0})
+    assert [(row["step"], row["loss"]) for row in read_log(file)] == [(1, 1), (2, 0.5), (3, 5)]
