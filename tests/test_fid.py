@@ -286,24 +286,39 @@ def test_a_graph_of_the_2015_layout_runs_on_batches():
     np.testing.assert_allclose(network(photos(2, side=40)), features_by_hand(graph, photos(2, side=40)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("packed", ["archive", "graph"])
-def test_the_original_network_is_found_in_the_cache_and_verified(packed, tmp_path, monkeypatch):
+@pytest.mark.parametrize("found", ["archive", "graph", "fetched"])
+def test_the_original_network_is_found_or_fetched_and_verified(found, tmp_path, monkeypatch):
     content = inception_like_graph().SerializeToString()
-    folder = tmp_path / "models"
-    folder.mkdir()
-    if packed == "graph":
-        (folder / "classify_image_graph_def.pb").write_bytes(content)
-    else:
-        with tarfile.open(folder / "inception-2015-12-05.tgz", "w:gz") as archive:
-            member = tarfile.TarInfo("classify_image_graph_def.pb")
+    fetched = []
+
+    def write_archive(path):
+        with tarfile.open(path, "w:gz") as archive:
+            member = tarfile.TarInfo("./classify_image_graph_def.pb")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+
+    def get_file(name, url, cache_dir, cache_subdir):
+        assert found == "fetched" and url.startswith("http://download.tensorflow.org/") and url.endswith(name)
+        fetched.append(name)
+        path = f"{cache_dir}/{cache_subdir}/{name}"
+        write_archive(path)
+        return path
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "home" / "models"
+    if found != "fetched":
+        folder.mkdir(parents=True)
+    if found == "graph":
+        (folder / "classify_image_graph_def.pb").write_bytes(content)
+    if found == "archive":
+        write_archive(folder / "inception-2015-12-05.tgz")
     with pytest.raises(ColorizeError, match=r"has SHA-256 .* expected 009d6814"):  # ours is not the real one
         feature_network("inception-2015-12-05")
     monkeypatch.setattr(feature_networks, "INCEPTION_SHA256", hashlib.sha256(content).hexdigest())
     network = feature_network("inception-2015-12-05")
     assert network.label == "inception-2015-12-05"
+    assert len(fetched) == (found == "fetched")  # once, though asked for twice
     np.testing.assert_allclose(network(photos(2)), features_by_hand(inception_like_graph(), photos(2)), rtol=1e-4)
 
 
@@ -312,6 +327,10 @@ def test_a_broken_archive_is_named(tmp_path, monkeypatch):
     (tmp_path / "models" / "inception-2015-12-05.tgz").write_bytes(b"<html>not found</html>")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ColorizeError, match=r"inception-2015-12-05.tgz' is not the archive.*delete it"):
+        feature_network("inception-2015-12-05")
+    with tarfile.open(tmp_path / "models" / "inception-2015-12-05.tgz", "w:gz"):
+        pass  # an archive, but empty
+    with pytest.raises(ColorizeError, match=r"is not the archive.*delete it"):
         feature_network("inception-2015-12-05")
 
 
@@ -388,6 +407,8 @@ def test_networks_that_do_not_fit_are_refused_before_any_work(tmp_path):
         feature_network("inception-2015")
     with pytest.raises(ColorizeError, match="there is no feature network at"):
         feature_network(tmp_path / "absent.keras")
+    with pytest.raises(ColorizeError, match="there is no feature network at"):
+        frozen_graph_network(tmp_path / "absent.pb", "absent")
     for name in ("text.keras", "text.pb"):
         (tmp_path / name).write_text("neither a model nor a graph")
         with pytest.raises(ColorizeError, match=name):

@@ -7,7 +7,9 @@ network here states its own preparation of uint8 photos, and its label goes wher
 import hashlib
 import os
 import tarfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,9 +86,7 @@ def feature_network(name: str | Path) -> FeatureNetwork:
             f"unknown feature network '{name}'{did_you_mean(str(name), names)} "
             f"(known: {', '.join(names)}, or a .keras, .h5 or .pb file)"
         )
-    if not path.is_file():
-        raise ColorizeError(f"there is no feature network at '{path}'")
-    content = path.read_bytes()
+    content = _read(path)
     label = f"{path.name} {hashlib.sha256(content).hexdigest()[:8]}"
     if path.suffix == ".pb":
         return frozen_graph_network(content, label=label, source=str(path))
@@ -142,7 +142,7 @@ def frozen_graph_network(
     Raises:
         ColorizeError: not a graph, tensors that it does not have, or an output that is not one vector per photo.
     """
-    graph_def = _parse(graph if isinstance(graph, bytes) else Path(graph).read_bytes(), source)
+    graph_def = _parse(graph if isinstance(graph, bytes) else _read(Path(graph)), source)
     nodes = {node.name: node for node in graph_def.node}
     if input_name is None or output_name is None:
         found = _endpoints(graph_def, source)
@@ -167,13 +167,22 @@ def frozen_graph_network(
             (output,) = tf.graph_util.import_graph_def(graph_def, {input_name: rgb}, [output_name], name="graph")
         except ValueError as error:
             raise ColorizeError(f"{label} does not take a batch of photos: {_one_line(error)}") from error
-        if output.shape.rank == 4 and output.shape[1:3] == [1, 1]:
-            output = tf.squeeze(output, [1, 2])
         output = tf.cast(output, tf.float32)
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)  # an old operator may have no GPU version
     config.gpu_options.allow_growth = True  # the generator's memory is in use already
     session = tf.compat.v1.Session(graph=session_graph, config=config)
-    return _tried(label, lambda rgb_u8: session.run(output, {photos: rgb_u8}))
+
+    def features(rgb_u8: np.ndarray) -> np.ndarray:
+        vectors = session.run(output, {photos: rgb_u8})
+        return vectors[:, 0, 0] if vectors.ndim == 4 and vectors.shape[1:3] == (1, 1) else vectors
+
+    return _tried(label, features)
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise ColorizeError(f"there is no feature network at '{path}'")
+    return path.read_bytes()
 
 
 def _resized(rgb_u8: Any, size: Any) -> Any:
@@ -232,6 +241,8 @@ def _fetch_inception_2015() -> bytes:
     else:
         source = folder / INCEPTION_ARCHIVE
         if not source.is_file():
+            with suppress(OSError):  # where Keras's folder is missing, get_file would take one under /tmp
+                folder.mkdir(parents=True, exist_ok=True)
             try:
                 source = Path(
                     keras.utils.get_file(
@@ -242,9 +253,9 @@ def _fetch_inception_2015() -> bytes:
                 raise ColorizeError(_unreachable(INCEPTION_2015, INCEPTION_ARCHIVE, INCEPTION_URL, error)) from error
         try:
             with tarfile.open(source) as archive:
-                member = archive.extractfile(INCEPTION_GRAPH)
-                content = member.read() if member else b""
-        except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+                member = next(m for m in archive if m.isfile() and Path(m.name).name == INCEPTION_GRAPH)
+                content = archive.extractfile(member).read()  # type: ignore[union-attr]  # a file has contents
+        except (tarfile.TarError, OSError, EOFError, StopIteration, zlib.error) as error:
             raise ColorizeError(
                 f"'{source}' is not the archive it should be ({_one_line(error)}): delete it, try again"
             ) from error

@@ -133,8 +133,8 @@ def _batch(images: Tensor, channels: int) -> Tensor:
 def _mean(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Mean over `axes`, named from the last to the first, one at a time.
 
-    Over several at once TensorFlow and XLA may add up in a single float32: measured on a CPU, a constant came out 6e-4 off
-    at 256×256, and the SSIM of 5 megapixels 0.03 off.
+    Over several at once TensorFlow and XLA may add up in a single float32: measured on a CPU, a constant came out 6e-4
+    off at 256×256, and the SSIM of 5 megapixels 0.03 off.
     """
     for axis in axes:
         x = ops.mean(x, axis=axis)
