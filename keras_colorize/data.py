@@ -7,10 +7,13 @@ Order is a pure function: the batches of epoch e depend on (seed, e), the batch 
 so a run that resumes at epoch e sees exactly what it would have seen.
 """
 
+import atexit
 import os
 import re
 import shutil
 import tempfile
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +31,8 @@ from keras_colorize.photos import Resize, is_grey, read_photo
 from keras_colorize.sources import Photo, Source, Split
 
 GREY = "grey"
+
+_ALIGNMENT = 64  # bytes
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -81,7 +86,13 @@ class PhotoSet:
         return max(1, len(self) // batch_size)
 
     def training_batches(
-        self, batch_size: int, *, seed: int, start_epoch: int = 0, steps_per_epoch: int | None = None
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        start_epoch: int = 0,
+        start_step: int = 0,
+        steps_per_epoch: int | None = None,
     ) -> tf.data.Dataset:
         """Shuffled batches of all epochs from `start_epoch` on, without end: uint8 `(batch_size, S, S, 3)`.
 
@@ -91,34 +102,33 @@ class PhotoSet:
 
         Args:
             batch_size: photos in a batch, all replicas together.
-            seed: of the order, ≥ 0.
+            seed: of the order.
             start_epoch: the first epoch, `initial_epoch` of `fit`.
+            start_step: batches of it that were seen before an interruption; unlike `.skip`, this decodes none of them.
             steps_per_epoch: batches that make an epoch; `self.steps_per_epoch(batch_size)` unless given.
         """
         steps = steps_per_epoch or self.steps_per_epoch(batch_size)
-
-        def order(epoch: np.ndarray) -> np.ndarray:
-            return epoch_order(len(self), steps * batch_size, seed, int(epoch)).reshape(steps, batch_size)
-
         indices = (
             tf.data.Dataset.counter(start_epoch)
-            .map(lambda epoch: tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), (steps, batch_size)))
+            .map(lambda epoch: epoch_order(len(self), steps * batch_size, seed, epoch))
             .flat_map(tf.data.Dataset.from_tensor_slices)
+            .batch(batch_size, drop_remainder=True)
+            .skip(start_step)
         )
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        return self._photo_batches(indices, batch_size, drop_remainder=True).apply(endless)
+        return self._photo_batches(indices, batch_size).apply(endless)
 
     def evaluation_batches(self, batch_size: int) -> tf.data.Dataset:
         """Every photo once, in the order of `names`: uint8 `(≤ batch_size, S, S, 3)`, the last batch may be partial."""
-        indices = tf.data.Dataset.range(len(self)).batch(batch_size)
-        batches = self._photo_batches(indices, batch_size, drop_remainder=False)
+        batches = self._photo_batches(tf.data.Dataset.range(len(self)).batch(batch_size), batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self) // batch_size)))
 
     def pick(self, count: int) -> np.ndarray:
         """Up to `count` photos, evenly spaced over the set: uint8 `(n, S, S, 3)`."""
-        return np.stack([self._read(n) for n in _evenly(len(self), count)])
+        chosen = _evenly(len(self), count)
+        return np.stack([self._decode(n) for n in chosen]) if self._pixels is None else self._pixels[chosen]
 
-    def _photo_batches(self, indices: tf.data.Dataset, batch_size: int, drop_remainder: bool) -> tf.data.Dataset:
+    def _photo_batches(self, indices: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         """Batches of indices → batches of photos, in the same order."""
         S = self.image_size
         options = tf.data.Options()
@@ -126,45 +136,41 @@ class PhotoSet:
         # Nothing here reads files through TensorFlow, so several workers can only divide the elements.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         if self._pixels is not None:
-            pixels = self._pixels
-
-            # A gather in NumPy: as a tensor the array would be copied, and where there is a GPU, moved there.
-            def gather(rows: tf.Tensor) -> tf.Tensor:
-                batch = tf.numpy_function(lambda rows: pixels[rows], [rows], tf.uint8)
-                return tf.ensure_shape(batch, (batch_size if drop_remainder else None, S, S, 3))
-
-            return indices.map(gather, num_parallel_calls=2).prefetch(4).with_options(options)
+            pixels = _as_tensor(self._pixels)
+            # Rewriting the graph of a data set copies the tensors in it: 2 GB more. There is nothing to optimize here.
+            options.experimental_optimization.apply_default_optimizations = False
+            batches = indices.map(lambda rows: tf.gather(pixels, rows), num_parallel_calls=2)
+            return batches.prefetch(4).with_options(options)
 
         # Pillow and not tf.io: that ignores EXIF orientation and ICC profiles and reads no TIFF, and a network must see
         # in training what inference will show it. Pillow lets go of the interpreter lock, so the calls run in parallel.
         def decode(row: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(lambda row: self._read(int(row)), [row], tf.uint8), (S, S, 3))
+            return tf.ensure_shape(tf.numpy_function(self._decode, [row], tf.uint8), (S, S, 3))
 
         options.threading.private_threadpool_size = self._workers + 1  # decoding must not block the step's own threads
+        (full,) = indices.element_spec.shape  # None where the last batch may be partial
         photos = indices.unbatch().map(decode, num_parallel_calls=self._workers)
-        return photos.batch(batch_size, drop_remainder=drop_remainder).prefetch(4).with_options(options)
+        return photos.batch(batch_size, drop_remainder=full is not None).prefetch(4).with_options(options)
 
-    def _read(self, index: int) -> np.ndarray:
-        if self._pixels is not None:
-            return self._pixels[index]
+    def _decode(self, index: int) -> np.ndarray:
         photo = self._photos[index]
         assert photo.path is not None
-        return read_photo(photo.path, self.image_size, self._resize, box=photo.box)
+        with _calls as open_for_business:
+            if not open_for_business:
+                return np.zeros((self.image_size, self.image_size, 3), np.uint8)
+            return read_photo(photo.path, self.image_size, self._resize, box=photo.box)
 
 
-def epoch_order(count: int, draws: int, seed: int, epoch: int) -> np.ndarray:
-    """The first `draws` of endless shuffled passes over `range(count)`, for one epoch: int64 `(draws,)`.
+def epoch_order(count: int, draws: int, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:
+    """The first `draws` of shuffled passes over `range(count)`, for one epoch: int64 `(draws,)`.
 
-    Pass k of epoch e is keyed by (seed, e, k); nothing else enters.
+    Each pass holds every index once. The order is a pure function of the arguments.
     """
-
-    # Sorting random numbers, since NumPy promises the stream of a bit generator for ever but not its `permutation`.
-    def shuffled(k: int) -> np.ndarray:
-        keys = np.random.Philox(np.random.SeedSequence([seed, epoch, k])).random_raw(count)
-        return np.argsort(keys, kind="stable")
-
-    passes = -(-draws // count)
-    return np.concatenate([shuffled(k) for k in range(passes)])[:draws].astype(np.int64)
+    key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), tf.cast(epoch, tf.int64))
+    shape = (-(-draws // count), count)
+    bits = tf.random.stateless_uniform(shape, key, None, None, tf.int64, alg="philox")
+    passes = tf.argsort(bits, axis=-1, stable=True)
+    return tf.cast(tf.reshape(passes, [-1])[:draws], tf.int64)
 
 
 def load_split(
@@ -206,8 +212,7 @@ def load_split(
     workers = workers or _processors()
     shape = (len(photos), image_size, image_size, 3)
     fits = int(np.prod(shape)) <= memory_limit_bytes
-    # np.empty takes memory only where it is written, so rows for photos that are left out cost nothing.
-    pixels = np.empty(shape, np.uint8) if fits else None if source.reopens else _temporary_array(shape)
+    pixels = _memory_array(shape) if fits else None if source.reopens else _temporary_array(shape)
 
     def look(item: tuple[Photo, Path | BytesIO]) -> tuple[Photo, np.ndarray | str]:
         photo, file = item
@@ -264,6 +269,56 @@ def _in_order(function: Callable[[_T], _R], items: Iterable[_T], workers: int) -
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class _Calls:
+    """The calls of TensorFlow's threads into Python, which must have ended before the interpreter does.
+
+    An endless data set is always reading ahead. A thread that waits for the interpreter lock when the interpreter ends
+    never returns, and the data set, which waits for its threads, would keep the process from exiting. So at exit
+    nothing is decoded any more (the buffers fill with black at once) and the last calls are awaited.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._closed = False
+        atexit.register(self._close)
+
+    def __enter__(self) -> bool:
+        """Whether there is still somebody to decode for."""
+        with self._lock:
+            self._running += 1
+        return not self._closed
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+
+    def _close(self) -> None:
+        self._closed = True
+        quiet = 0
+        for _ in range(500):
+            quiet = 0 if self._running else quiet + 1
+            if quiet == 5:
+                return
+            time.sleep(0.01)
+
+
+_calls = _Calls()
+
+
+def _memory_array(shape: tuple[int, ...]) -> np.ndarray:
+    """An array aligned as TensorFlow's tensors are. Only what is written takes memory, so spare rows cost nothing."""
+    size = int(np.prod(shape))
+    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    return raw[start : start + size].reshape(shape)
+
+
+def _as_tensor(aligned: np.ndarray) -> tf.Tensor:
+    """The same memory as a tensor on the CPU. `tf.constant` would copy it and, where there is a GPU, move it there."""
+    return tf.experimental.dlpack.from_dlpack(np.asarray(aligned).__dlpack__())
 
 
 def _temporary_array(shape: tuple[int, ...]) -> np.ndarray:

@@ -83,9 +83,9 @@ def read_photo(
         wanted = None if size is None else int(_DRAFT_GAP * size / max(min(height, width), 1e-3))
         whole = _decode(file, wanted) if box is None or not isinstance(file, (str, Path)) else _recent(file, wanted)
         region = _region(whole.size, box, square=size is not None and resize == "crop")
-        if size is None:
-            return np.array(whole.crop(region))
-        return np.array(whole.resize((size, size), Image.Resampling.BICUBIC, box=region))
+        # Cut first: `resize(box=…)` would let the pixels around the region into its edges.
+        part = whole if region == (0, 0, *whole.size) else whole.crop(region)
+        return np.array(part if size is None else part.resize((size, size), Image.Resampling.BICUBIC))
     except Exception as error:  # a damaged file can raise anything: struct.error, SyntaxError, KeyError, EOFError, …
         raise ColorizeError(f"{shown}: {_why(file, error)}") from error
 

@@ -378,8 +378,8 @@ class TfdsSource(Source):
                 " (the catalogue: https://www.tensorflow.org/datasets/catalog)"
             ) from None
         except Exception as error:  # a wrong configuration or version: ValueError, AssertionError, …
-            raise ColorizeError(f"data 'tfds:{spec}': {_first_line(error)}") from error
-        features = self._builder.info.features
+            raise ColorizeError(f"data 'tfds:{spec}': {_one_line(error)}") from error
+        features = dict(self._builder.info.features.items())
         if not isinstance(features.get("image"), tfds.features.Image):
             raise ColorizeError(
                 f"data 'tfds:{spec}' has no feature 'image' that holds photos (its features: {', '.join(features)})"
@@ -387,7 +387,7 @@ class TfdsSource(Source):
         try:
             self._builder.download_and_prepare()
         except Exception as error:  # network, disk, data that must be downloaded by hand
-            raise ColorizeError(f"data 'tfds:{spec}' could not be prepared: {_first_line(error)}") from error
+            raise ColorizeError(f"data 'tfds:{spec}' could not be prepared: {_one_line(error)}") from error
 
         own: dict[Split, list[Photo]] = {split: [] for split in SPLITS}
         available = self._builder.info.splits
@@ -425,5 +425,7 @@ class TfdsSource(Source):
                 return
 
 
-def _first_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):  # what some data sets need, TensorFlow Datasets does not install
+        return f"needs the package '{error.name}': pip install {error.name}"
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
