@@ -22,15 +22,15 @@ def random_flips(images: Any, seed: keras.random.SeedGenerator, *, horizontal: b
 
 
 def random_quarter_turns(images: Any, seed: keras.random.SeedGenerator) -> Any:
-    """Turn each square image (B, S, S, C) by −90°, 0° or +90°, a third each (report D's rotated copies).
+    """Turn each square image (B, S, S, C) by +90° or −90°, a quarter of them each; half stay upright.
 
-    [choice] Report D stores the photo, its mirror image and its two turned copies once each; here the turn and
-    the mirror are drawn independently.
+    That is report D's set, which holds every photo as it is, mirrored, and turned both ways.
+    [choice] There the mirrored copies are not turned as well; here turn and mirror are drawn independently.
     """
-    draw = keras.random.uniform((ops.shape(images)[0],), 0.0, 3.0, seed=seed)
+    draw = keras.random.uniform((ops.shape(images)[0],), seed=seed)
     turned = ops.transpose(images, (0, 2, 1, 3))
-    images = _where(draw < 1.0, ops.flip(turned, axis=1), images)  # +90°, counter-clockwise
-    return _where(draw >= 2.0, ops.flip(turned, axis=2), images)  # −90°
+    images = _where(draw < 0.25, ops.flip(turned, axis=1), images)  # +90°, counter-clockwise
+    return _where(draw >= 0.75, ops.flip(turned, axis=2), images)  # −90°
 
 
 def uniform_noise(condition: Any, seed: keras.random.SeedGenerator, half_width: float) -> Any:

@@ -183,8 +183,8 @@ class ICNR(keras.initializers.Initializer):
 class NearestUp(keras.layers.Layer):
     """(B, H, W, C) → (B, 2H, 2W, C), every value four times.
 
-    `keras.layers.UpSampling2D` does the same through `repeat`, which loses the static height and width inside a
-    TensorFlow graph; TFLite then refuses the convolution behind it.
+    `keras.layers.UpSampling2D` does the same through `repeat`, in which the TFLite converter loses height and width: it
+    then refuses the convolution that follows.
     """
 
     def call(self, x: Any) -> Any:

@@ -5,9 +5,12 @@ batch: with several replicas Keras adds the gradients up, so a mean over the loc
 at a multiple of the rate.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
+
+from keras_colorize.color import lab_to_rgb
 
 
 def l1(target: Any, prediction: Any) -> Any:
@@ -40,6 +43,30 @@ def lsgan(logits: Any, real: bool) -> Any:
 
 
 ADVERSARIAL = {"vanilla": vanilla, "lsgan": lsgan}
+
+
+# [choice] Report C holds lightness constant and does not say where: in the middle, where chroma has most room.
+PERCEPTUAL_L = 50.0
+
+
+def perceptual(features: Callable[[Any], Any], target_ab: Any, predicted_ab: Any) -> Any:
+    """Squared distance of image features with lightness held constant, so that only colour speaks (report C).
+
+    Args:
+        features: rgb (B, H, W, 3) in [0, 1] → (B, h, w, c), such as VGG16's.
+        target_ab: CIE units (B, H, W, 2).
+        predicted_ab: the same of the prediction.
+
+    Returns:
+        (B,) float32.
+    """
+
+    def at_constant_lightness(ab: Any) -> Any:
+        ab = ops.cast(ab, "float32")
+        L = ops.full_like(ab[..., :1], PERCEPTUAL_L)
+        return lab_to_rgb(ops.concatenate([L, ab], axis=-1), clip=False)  # clipped channels would have no gradient
+
+    return l2(features(at_constant_lightness(target_ab)), features(at_constant_lightness(predicted_ab)))
 
 
 def _difference(target: Any, prediction: Any) -> Any:

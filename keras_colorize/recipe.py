@@ -59,11 +59,17 @@ class Augment:
 
 @dataclass(frozen=True)
 class Loss:
-    """Terms of the generator's loss, and how the discriminator's two parts are joined."""
+    """Terms of the generator's loss, and how the discriminator's two parts are joined.
+
+    `saturating` trains the generator on minus the discriminator's loss (minimax) rather than on "real";
+    `perceptual_weight` is of the distance between VGG16 features with lightness held constant.
+    """
 
     reconstruction: Literal["l1", "l2"] = "l1"
     reconstruction_weight: float = _bounded(100.0, 0)
     adversarial: Literal["vanilla", "lsgan"] = "vanilla"
+    saturating: bool = False
+    perceptual_weight: float = _bounded(0.0, 0)
     discriminator_reduction: Literal["mean", "sum"] = "mean"
 
 
@@ -97,6 +103,29 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Pretrain:
+    """Before the schedule's epochs: the generator alone on its reconstruction loss, with its own Adam."""
+
+    epochs: int = _bounded(0, 0)
+    learning_rate: float = _bounded(1e-4, 0)
+    beta_1: float = _bounded(0.9, 0, 1)
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when `monitor` on the validation photos has not improved `patience` times; the best weights come back.
+
+    It is looked at every `every` epochs of the schedule. `fid` is measured with `fid_network`, a name or file of
+    `keras_colorize.metrics`.
+    """
+
+    monitor: Literal["none", "g_reconstruction", "ab_mae", "psnr", "pixel_accuracy_5", "fid"] = "none"
+    patience: int = _bounded(3, 1)
+    every: int = _bounded(1, 1)
+    fid_network: str = "inception-2015-12-05"
+
+
+@dataclass(frozen=True)
 class Runtime:
     """How it runs, not what it computes: `auto` looks at the hardware (docs/numerics.md)."""
 
@@ -107,8 +136,24 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What a recipe of the zoo says of itself and no run needs.
+
+    parameters: of the generator at the recipe's own size, as Keras counts them.
+    needs: weights of others, fetched at first use.
+    """
+
+    parameters: int = 0
+    needs: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """All that a run needs to be run again."""
+    """All that a run needs to be run again.
+
+    `backbone_weights` is for every network that others trained: encoders, extractors, VGG, FID's Inception.
+    `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B).
+    """
 
     name: str = ""
     report: str = ""
@@ -116,12 +161,16 @@ class Recipe:
     space: Literal["lab", "rgb", "rgb01"] = "lab"
     generator: Network = field(default_factory=Network)
     discriminator: Network | None = None
+    backbone_weights: Literal["pretrained", "random"] = "pretrained"
+    stochastic: bool = False
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
     optimizer: Optimizer = field(default_factory=Optimizer)
     discriminator_optimizer: Optimizer | None = None
+    pretrain: Pretrain = field(default_factory=Pretrain)
     schedule: Schedule = field(default_factory=Schedule)
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     runtime: Runtime = field(default_factory=Runtime)
 
     @classmethod
@@ -131,7 +180,8 @@ class Recipe:
         Raises:
             ColorizeError: no such recipe, a field that does not exist, or a value that does not fit.
         """
-        table = _read_table(str(name_or_file), seen=())
+        table = _read_table(str(name_or_file))
+        table.pop("card", None)
         for override in overrides:
             table = _merge(table, _parse_override(override))
         return cls.from_dict(table)
@@ -142,6 +192,8 @@ class Recipe:
         recipe = _from_table(cls, table, path="")
         if not recipe.generator.name:
             raise ColorizeError('the recipe names no generator: expected generator.name = "…"')
+        if recipe.discriminator is None and recipe.pretrain.epochs:
+            raise ColorizeError("pretrain.epochs needs a discriminator to come after it: raise schedule.epochs instead")
         if recipe.data.validation_fraction + recipe.data.test_fraction >= 1:
             raise ColorizeError(
                 f"data.validation_fraction + data.test_fraction is "
@@ -161,6 +213,11 @@ class Recipe:
         return Recipe.from_dict(table)
 
 
+def load_card(name_or_file: str | Path) -> Card:
+    """The `[card]` of a recipe, or of the one that it extends."""
+    return _from_table(Card, _read_table(str(name_or_file)).get("card", {}), path="card")
+
+
 def zoo_folder() -> Any:
     """Where the packaged recipes are: `keras_colorize.zoo` when installed, `zoo/` beside the package in a checkout."""
     checkout = Path(__file__).resolve().parent.parent / "zoo"
@@ -172,31 +229,49 @@ def zoo_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in zoo_folder().iterdir() if entry.name.endswith(".toml"))
 
 
-def _read_table(name_or_file: str, seen: tuple[str, ...]) -> dict[str, Any]:
-    if name_or_file in seen:
-        raise ColorizeError(f"recipe '{name_or_file}' extends itself: {' -> '.join((*seen, name_or_file))}")
-    path = Path(name_or_file)
-    if name_or_file.endswith(".toml"):
-        if not path.is_file():
-            raise ColorizeError(f"no recipe file '{name_or_file}'; `keras-colorize zoo` lists the packaged recipes")
-        text = path.read_text(encoding="utf-8")
-    elif name_or_file in zoo_names():
-        text = (zoo_folder() / f"{name_or_file}.toml").read_text(encoding="utf-8")
-    else:
+def recipe_texts(name_or_file: str) -> list[tuple[str, str]]:
+    """Name and TOML text, comments and all, of a recipe and of those that it extends, itself first."""
+    texts: list[tuple[str, str]] = []
+    seen: list[str] = []
+    reference: str | None = name_or_file
+    while reference is not None:
+        if reference in seen:
+            raise ColorizeError(f"recipe '{reference}' extends itself: {' -> '.join((*seen, reference))}")
+        seen.append(reference)
+        text = _read_text(reference)
+        texts.append((Path(reference).stem, text))
+        parent = str(_parse(text, reference).get("extends", ""))
+        # A file is looked for beside the recipe that names it, anything else in the zoo.
+        reference = str(Path(reference).parent / parent) if parent.endswith(".toml") else parent or None
+    return texts
+
+
+def _read_table(name_or_file: str) -> dict[str, Any]:
+    """The recipe over those that it extends, as one table."""
+    table: dict[str, Any] = {}
+    for name, text in reversed(recipe_texts(name_or_file)):
+        table = _merge(table, {"name": name} | _parse(text, name))
+    table.pop("extends", None)
+    return table
+
+
+def _read_text(reference: str) -> str:
+    if reference.endswith(".toml"):
+        if not Path(reference).is_file():
+            raise ColorizeError(f"no recipe file '{reference}'; `keras-colorize zoo` lists the packaged recipes")
+        return Path(reference).read_text(encoding="utf-8")
+    if reference not in zoo_names():
         raise ColorizeError(
-            f"unknown model '{name_or_file}'{did_you_mean(name_or_file, zoo_names())} (`keras-colorize zoo` lists them)"
+            f"unknown model '{reference}'{did_you_mean(reference, zoo_names())} (`keras-colorize zoo` lists them)"
         )
+    return (zoo_folder() / f"{reference}.toml").read_text(encoding="utf-8")
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ColorizeError(f"recipe '{name_or_file}' is not valid TOML: {error}") from error
-    table.setdefault("name", path.stem)
-    parent = table.pop("extends", None)
-    if parent is None:
-        return table
-    if str(parent).endswith(".toml"):
-        parent = path.parent / parent  # beside the recipe that names it
-    return _merge(_read_table(str(parent), (*seen, name_or_file)), table)
+        raise ColorizeError(f"recipe '{name}' is not valid TOML: {error}") from error
 
 
 def _parse_override(override: str) -> dict[str, Any]:
@@ -219,8 +294,13 @@ def _nested(path: str, value: Any) -> dict[str, Any]:
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both_tables else value
+        before = merged.get(key)
+        if not (isinstance(value, dict) and isinstance(before, dict)):
+            merged[key] = value
+        elif key in ("generator", "discriminator") and value.get("name", before.get("name")) != before.get("name"):
+            merged[key] = value  # another architecture: the arguments of the first are not its own
+        else:
+            merged[key] = _merge(before, value)
     return merged
 
 
@@ -272,4 +352,11 @@ def _checked(hint: Any, metadata: Any, value: Any, path: str) -> Any:
     return value
 
 
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table"}
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a table",
+    list: "a list",
+}

@@ -39,27 +39,40 @@ def names(kind: Kind = "generator") -> list[str]:
     return sorted(_BUILDERS[kind])
 
 
+def arguments(name: str, kind: Kind = "generator") -> list[str]:
+    """Names of the arguments that the builder `name` takes.
+
+    Raises:
+        ColorizeError: the name is unknown.
+    """
+    return list(inspect.signature(_builder(name, kind)).parameters)
+
+
 def build(name: str, kind: Kind = "generator", **args: Any) -> Any:
     """Build the network `name` with its builder's arguments.
 
     Raises:
-        ColorizeError: the name, or the name of an argument, is unknown.
+        ColorizeError: the name, or the name of an argument, is unknown, or a value is not of the argument's type.
     """
-    builders = _BUILDERS[kind]
-    if name not in builders:
-        raise ColorizeError(f"unknown {kind} '{name}'{did_you_mean(name, builders)} (known: {', '.join(names(kind))})")
-    known = inspect.signature(builders[name]).parameters
-    for arg in args:
+    builder = _builder(name, kind)
+    known = inspect.signature(builder).parameters
+    hints = typing.get_type_hints(builder)
+    for arg, value in args.items():
         if arg not in known:
             raise ColorizeError(
                 f"{kind} '{name}' has no argument '{arg}'{did_you_mean(arg, known)} (known: {', '.join(known)})"
             )
-    hints = typing.get_type_hints(builders[name])
-    for arg, value in args.items():
-        if arg in hints and not _fits(hints[arg], value):
+        if not _fits(hints[arg], value):
             wanted = inspect.formatannotation(known[arg].annotation).removeprefix("collections.abc.")
             raise ColorizeError(f"{kind} '{name}' cannot take {arg} = {value!r}: expected {wanted}")
-    return builders[name](**args)
+    return builder(**args)
+
+
+def _builder(name: str, kind: Kind) -> Builder:
+    builders = _BUILDERS[kind]
+    if name not in builders:
+        raise ColorizeError(f"unknown {kind} '{name}'{did_you_mean(name, builders)} (known: {', '.join(names(kind))})")
+    return builders[name]
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -10,6 +10,8 @@ SMOKE: dict[str, int] = {
     "data.batch_size": 4,
     "data.limit": 8,
     "schedule.epochs": 2,
+    "pretrain.epochs": 1,
+    "early_stopping.every": 1,
     "schedule.steps_per_epoch": 2,
 }
 
@@ -17,9 +19,14 @@ SMOKE: dict[str, int] = {
 SAMPLE: dict[str, int] = {
     "data.image_size": 64,
     "data.batch_size": 8,
-    "schedule.epochs": 12,
-    "schedule.steps_per_epoch": 60,
+    "schedule.epochs": 10,
+    "pretrain.epochs": 5,
+    "schedule.steps_per_epoch": 50,
+    "schedule.log_every": 10,
 }
+
+
+ZERO_IS_ALL = {"data.limit", "schedule.steps_per_epoch"}
 
 
 def shrink(recipe: Recipe, sizes: dict[str, int], keep: Collection[str] = ()) -> tuple[Recipe, dict[str, tuple]]:
@@ -35,6 +42,6 @@ def shrink(recipe: Recipe, sizes: dict[str, int], keep: Collection[str] = ()) ->
     for path, small in sizes.items():
         section, name = path.split(".")
         value = getattr(getattr(recipe, section), name)
-        if path not in keep and (value == 0 or value > small):
+        if path not in keep and (value > small or (value == 0 and path in ZERO_IS_ALL)):
             changes[path] = (value, small)
     return recipe.with_values(**{path: after for path, (_, after) in changes.items()}), changes

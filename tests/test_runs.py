@@ -68,8 +68,8 @@ def test_photos_left_out_are_named_in_the_log(finished):
     folder, _ = finished
     notes = folder.notes_file.read_text()
     assert "a remark" in notes
-    assert "left out: old_grey.png: grey" in notes
-    assert "left out: torn.jpg: " in notes
+    assert "left out of training: old_grey.png: grey" in notes
+    assert "left out of training: torn.jpg: " in notes
 
 
 def test_log_has_a_row_per_interval_and_validation_per_epoch(finished):
@@ -121,14 +121,14 @@ def press_ctrl_c_during_step(number, monkeypatch):
 
     def prepare_and_count(self, *args):
         prepare(self, *args)
-        step, steps = self.train_step, itertools.count(1)
+        (step,), steps = self.train_steps, itertools.count(1)
 
         def counted(batch):
             if next(steps) == number:
                 signal.raise_signal(signal.SIGINT)
             return step(batch)
 
-        self.train_step = counted
+        self.train_steps = [counted]
 
     monkeypatch.setattr(train._Training, "__init__", prepare_and_count)
 

@@ -9,7 +9,7 @@ from tensorflow.python.framework import kernels
 from keras_colorize.recipe import Augment, Loss, Recipe
 from keras_colorize.sizes import SMOKE, shrink
 from keras_colorize.spaces import LabSpace
-from keras_colorize.training import GANTrainer, SupervisedTrainer, build_trainer
+from keras_colorize.training import GANTrainer, SupervisedTrainer, build_stages
 from tests.conftest import colorful_photo
 
 STILL = Augment(flip_horizontal=False)
@@ -159,7 +159,7 @@ def built():
     def build(name, **values):
         key = (name, *values.items())
         if key not in cache:
-            cache[key] = build_trainer(small(name, **values))
+            cache[key] = build_stages(small(name, **values))[-1].trainer
         return cache[key]
 
     return build

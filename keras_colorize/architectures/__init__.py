@@ -4,6 +4,17 @@
 """
 
 from keras_colorize.architectures import autoencoder, cnn, koalarization, patchgan, resnet_unet, unet, unet_maxpool
-from keras_colorize.registry import build, names
+from keras_colorize.registry import arguments, build, names
 
-__all__ = ["autoencoder", "build", "cnn", "koalarization", "names", "patchgan", "resnet_unet", "unet", "unet_maxpool"]
+__all__ = [
+    "arguments",
+    "autoencoder",
+    "build",
+    "cnn",
+    "koalarization",
+    "names",
+    "patchgan",
+    "resnet_unet",
+    "unet",
+    "unet_maxpool",
+]

@@ -23,7 +23,7 @@ def patchgan(
 
     The defaults are report B's. Report A differs in `bias_first=False`, `init="glorot"`, `batch_norm="keras"`:
     its zero-pad and valid convolutions compute what PyTorch's `padding=1` does.
-    [choice] Report D names filters and kernels only: the rest as report B, with `batch_norm="keras"`.
+    [choice] Report D names filters and kernels only: the rest as report B.
 
     Args:
         image_size: side in pixels, a multiple of 8, at least 24 (2ⁿ and 3·2ⁿ with n + 1 filters); None for free sizes.

@@ -7,11 +7,11 @@ The arguments say what differs between them:
 * report B (`pix2pix`), 8 downs at 256×256:
   `activation_first=True`, `innermost_bn=False`, `dropout_ups=(2, 3, 4)`, `init="normal"`, `batch_norm="torch"`
 * report D (`unet_skip`, `unet_noskip`), 7 downs at 128×128, the default filters:
-  `init="normal"`, and `skips=False` for the second
+  `init="normal"`, `batch_norm="torch"`, and `skips=False` for the second
 
-[choice] Reports A and D name neither BN's constants nor, A, the initial weights: Keras' defaults.
-[choice] What report D leaves out is as in pix2pix: BN on all but the first down, leaky ReLU down, ReLU up, tanh,
-no biases, N(0, 0.02). It names no dropout: none.
+[choice] Report A names neither BN's constants nor the initial weights: Keras' defaults.
+[choice] What report D leaves out is as in pix2pix: BN on all but the first down, with its constants, leaky ReLU down,
+ReLU up, tanh, no biases, N(0, 0.02). It names no dropout: none.
 """
 
 from collections.abc import Sequence

@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--jit", choices=("auto", "on", "off"), help="XLA for the whole training step")
+    parser.add_argument(
+        "--random-backbone",
+        action="store_const",
+        const="random",
+        help="do without the pretrained weights of backbones, VGG and Inception, which need the network once",
+    )
     parser.add_argument("--deterministic", action="store_const", const=True, help="bit-equal weights, run after run")
     parser.add_argument("--smoke", action="store_true", help="shrink the recipe to seconds, to see that all is well")
     parser.add_argument(
@@ -45,6 +51,7 @@ FIELDS = {
     "seed": "runtime.seed",
     "precision": "runtime.precision",
     "jit": "runtime.jit",
+    "random_backbone": "backbone_weights",
     "deterministic": "runtime.deterministic",
 }
 
@@ -101,6 +108,6 @@ def _train(folder, recipe, remarks: list[str], options: argparse.Namespace) -> N
         ("measure it", f"python evaluate.py --run {folder}"),
         ("look at it", f"{folder.previews}, {folder.curves_file}"),
         ("watch it", f"tensorboard --logdir {folder.events}"),
-        ("go on", f"python train.py --recipe {folder.recipe_file}{out}"),
+        ("run it again", f"python train.py --recipe {folder.recipe_file}{out}"),
     ):
         console.print(f"  {what}: {command}", highlight=False, soft_wrap=True)

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-
 WIDTH_OF_A_FILE = 120  # where the output goes to a file or a pipe, which has no width of its own
 
 
@@ -32,29 +31,28 @@ def print_header(console: Console, title: str, lines: list[tuple[str, str]]) -> 
 class TrainingProgress:
     """A bar per epoch with losses and images per second, which are read about once a second."""
 
-    def __init__(self, progress: Progress, epochs: int, steps: int) -> None:
+    def __init__(self, progress: Progress, steps: int) -> None:
         self._progress = progress
-        self._epochs = epochs
         self._task = progress.add_task("", total=steps, figures="")
         self._shown = time.monotonic()
 
-    def begin_epoch(self, epoch: int, done: int = 0) -> None:
-        """Start over at `epoch` (counted from 0), `done` steps into it."""
-        self._progress.update(self._task, description=f"epoch {epoch + 1}/{self._epochs}", completed=done)
+    def begin(self, title: str, done: int = 0) -> None:
+        """Start over for an epoch, `done` steps into it."""
+        self._progress.update(self._task, description=title, completed=done)
 
-    def advance(self, losses: Mapping[str, Any], images: int, seconds: float) -> None:
-        """One step done; `images` were seen in `seconds` since the losses' means began."""
+    def advance(self, losses: Mapping[str, Any], images_per_second: float) -> None:
+        """One step done."""
         self._progress.advance(self._task)
         now = time.monotonic()
         if now - self._shown < 1 or self._progress.disable:
             return  # reading a loss waits for the device
         self._shown = now
         figures = "  ".join(f"{name} {float(value):.3g}" for name, value in losses.items())
-        self._progress.update(self._task, figures=f"{figures}  {images / seconds:.0f} images/s")
+        self._progress.update(self._task, figures=f"{figures}  {images_per_second:.0f} images/s")
 
 
 @contextmanager
-def training_progress(console: Console, epochs: int, steps: int) -> Iterator[TrainingProgress]:
+def training_progress(console: Console, steps: int) -> Iterator[TrainingProgress]:
     """The bar while training runs; a terminal that cannot redraw gets only the epochs' own lines."""
     columns = (
         TextColumn("{task.description}"),
@@ -64,7 +62,7 @@ def training_progress(console: Console, epochs: int, steps: int) -> Iterator[Tra
         TextColumn("{task.fields[figures]}"),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield TrainingProgress(progress, epochs, steps)
+        yield TrainingProgress(progress, steps)
 
 
 @contextmanager

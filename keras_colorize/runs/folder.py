@@ -95,8 +95,13 @@ class RunFolder:
 
     @property
     def generator_weights(self) -> Path:
-        """The generator's weights, float32, for evaluation and use."""
+        """The generator's weights, float32, for evaluation and use; the best ones where a run stops early."""
         return self.path / "generator.weights.h5"
+
+    @property
+    def best_weights(self) -> Path:
+        """The generator's best weights so far, where early stopping looks for them."""
+        return self.path / "best.weights.h5"
 
     @property
     def discriminator_weights(self) -> Path:

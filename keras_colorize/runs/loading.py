@@ -1,8 +1,4 @@
-"""What a run reads and writes beside its log: photos by recipe, networks' weights."""
-
-import os
-import warnings
-from pathlib import Path
+"""What a run reads: photos by its recipe, its trained generator."""
 
 import keras
 from rich.console import Console
@@ -14,6 +10,7 @@ from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.sources import Source, Split, open_source
 from keras_colorize.training import build_generator
+from keras_colorize.weights import load_weights
 
 
 def open_photos(recipe: Recipe) -> Source:
@@ -45,19 +42,11 @@ def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
         ColorizeError: the run has no weights yet, or they do not fit the recipe.
     """
     if not folder.generator_weights.is_file():
-        raise ColorizeError(f"{folder} has no {folder.generator_weights.name} yet: let it train to its first checkpoint")
+        raise ColorizeError(
+            f"{folder} has no {folder.generator_weights.name} yet: let it train to its first checkpoint"
+        )
+    # A backbone's weights are in the file too: nothing needs to be fetched for them to be overwritten.
+    recipe = recipe.with_values(backbone_weights="random")
     generator = build_generator(recipe, image_size=recipe.data.image_size)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about groups that differ: the error says it in one line
-            generator.load_weights(folder.generator_weights)
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ColorizeError(f"{folder.generator_weights} does not fit {recipe.generator.name}: {reason}") from error
+    load_weights(generator, folder.generator_weights)
     return generator
-
-
-def save_weights(network: keras.Model, file: Path) -> None:
-    """Write a network's weights under a temporary name, then rename: a reader never sees half a file."""
-    temporary = file.with_name(f"tmp-{file.name}")
-    network.save_weights(temporary)
-    os.replace(temporary, file)

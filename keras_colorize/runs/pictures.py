@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_colorize.color import rgb_from_u8, rgb_to_u8
@@ -36,12 +38,21 @@ def photo_grid(columns: dict[str, np.ndarray]) -> Image.Image:
     return sheet
 
 
+def colorized(generator: keras.Model, space: Space, rgb_u8: Any) -> np.ndarray:
+    """The system's colours of photos: rgb_u8 (N, S, S, 3) → rgb_u8 of the same shape, their own lightness kept."""
+    condition, _ = space.split(rgb_from_u8(rgb_u8))
+    return np.asarray(rgb_to_u8(space.colorize(condition, generator(condition, training=False))))
+
+
+def grey(space: Space, rgb_u8: Any) -> np.ndarray:
+    """Photos without their colour, lightness kept: rgb_u8 (N, S, S, 3) in and out."""
+    L = space.lightness(space.split(rgb_from_u8(rgb_u8))[0])
+    return np.asarray(rgb_to_u8(recolor(L, ops.zeros((*L.shape[:3], 2)))))
+
+
 def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, name: str) -> dict[str, np.ndarray]:
     """Photos rgb_u8 (N, S, S, 3) as columns of a picture: grey, the system's colours, truth."""
-    condition, _ = space.split(rgb_from_u8(truth))
-    colored = space.colorize(condition, generator(condition, training=False))
-    grey = recolor(space.lightness(condition), np.zeros([*truth.shape[:3], 2], np.float32))
-    return {"grey": np.asarray(rgb_to_u8(grey)), name: np.asarray(rgb_to_u8(colored)), "truth": truth}
+    return {"grey": grey(space, truth), name: colorized(generator, space, truth), "truth": truth}
 
 
 def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
@@ -50,9 +61,18 @@ def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
 
     panels = [
         ("discriminator loss", {"d_real": "D real", "d_fake": "D fake"}),
-        ("generator loss", {"g_total": "G total", "g_adversarial": "G adversarial", "g_reconstruction": "reconstruction"}),
+        (
+            "generator loss",
+            {
+                "g_total": "G total",
+                "g_adversarial": "G adversarial",
+                "g_reconstruction": "reconstruction",
+                "g_perceptual": "perceptual",
+            },
+        ),
         ("validation ab MAE (CIE units)", {"val_ab_mae": "ab MAE"}),
         ("validation PSNR (dB)", {"val_psnr": "PSNR"}),
+        ("validation FID", {"val_fid": "FID"}),
     ]
     panels = [(label, names) for label, names in panels if any(name in row for row in rows for name in names)]
     figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
@@ -64,7 +84,7 @@ def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
                 axis.plot(*zip(*points, strict=True), label=legend, marker="." if len(points) < 40 else None)
         axis.set(xlabel="step", title=label)
         axis.grid(alpha=0.3)
-        if label == "generator loss":
+        if label == "generator loss" and all(min(line.get_ydata(), default=0) > 0 for line in axis.lines):
             axis.set_yscale("log")  # the total is some hundred times its parts
         axis.legend()
     figure.suptitle(title)

@@ -1,7 +1,5 @@
 """What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves."""
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 

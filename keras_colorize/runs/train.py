@@ -1,8 +1,8 @@
-"""Training a recipe into a run folder: the loop, and everything that is written on the way."""
+"""Training a recipe into a run folder: the stages, the loop, and what is written on the way."""
 
-import signal
-import threading
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,22 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from keras_colorize.data import GREY, reading_errors
+from keras_colorize.data import reading_errors
 from keras_colorize.errors import ColorizeError
-from keras_colorize.hardware import describe_device, resolve_jit, resolve_precision
+from keras_colorize.hardware import resolve_jit
 from keras_colorize.recipe import Recipe
-from keras_colorize.runs.checkpoint import TrainingCheckpoint
-from keras_colorize.runs.console import print_header, training_progress
+from keras_colorize.runs.checkpoint import Position, TrainingCheckpoint
+from keras_colorize.runs.console import TrainingProgress, print_header, training_progress
+from keras_colorize.runs.early_stopping import EarlyStopper, FidMonitor
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.loading import load_photos, open_photos, save_weights
+from keras_colorize.runs.header import describe_run
+from keras_colorize.runs.interruption import StopRequest
+from keras_colorize.runs.loading import load_photos, open_photos
 from keras_colorize.runs.log import Row
-from keras_colorize.runs.pictures import colorized_columns
+from keras_colorize.runs.pictures import colorized, colorized_columns
 from keras_colorize.runs.record import RunRecord
-from keras_colorize.training import GANTrainer, SupervisedTrainer, build_trainer
+from keras_colorize.training import VALIDATION_MEANS, GANTrainer, Stage, build_stages
+from keras_colorize.weights import save_weights
 
 PREVIEW_PHOTOS = 8
 
@@ -56,74 +60,124 @@ class _Training:
         self.remarks = remarks
         if recipe.runtime.deterministic:
             tf.config.experimental.enable_op_determinism()
-        self.trainer: SupervisedTrainer = build_trainer(recipe)
+        self.stages = build_stages(recipe)
+        self.generator = self.stages[-1].trainer.generator
+        self.space = self.stages[-1].trainer.space
         self.source = open_photos(recipe)
         self.training_photos = load_photos(self.source, recipe, "train", console, recipe.data.limit)
         self.validation_photos = load_photos(self.source, recipe, "validation", console, recipe.data.limit)
         self.steps = recipe.schedule.steps_per_epoch or self.training_photos.steps_per_epoch(recipe.data.batch_size)
+        self.epochs = sum(stage.epochs for stage in self.stages)
         jit = resolve_jit(recipe.runtime.jit)
-        self.train_step = tf.function(self.trainer.train_step, jit_compile=jit, autograph=False)
-        self.test_step = tf.function(self.trainer.test_step, jit_compile=jit, autograph=False)
+        self.train_steps = [tf.function(s.trainer.train_step, jit_compile=jit, autograph=False) for s in self.stages]
+        self.test_step = tf.function(self.stages[-1].trainer.test_step, jit_compile=jit, autograph=False)
+        self.fid = FidMonitor(recipe, self.validation_photos) if recipe.early_stopping.monitor == "fid" else None
 
     def run(self, folder: RunFolder, *, resume: bool) -> None:
-        """The loop over all steps, from the newest checkpoint's or from the first."""
-        recipe, schedule = self.recipe, self.recipe.schedule
-        checkpoint = TrainingCheckpoint(folder.checkpoints, self.trainer.state_variables())
-        step, seconds = checkpoint.restore() if resume else (0, 0.0)
-        last_step = schedule.epochs * self.steps
-        if step >= last_step:
+        """All epochs, from the newest checkpoint's or from the first."""
+        recipe = self.recipe
+        variables = {id(v): v for stage in self.stages for v in stage.trainer.state_variables()}
+        checkpoint = TrainingCheckpoint(folder.checkpoints, list(variables.values()))
+        position = checkpoint.restore() if resume else Position()
+        if position.finished or position.step >= self.epochs * self.steps:
             raise ColorizeError(
-                f"{folder} is finished after {step} steps: raise schedule.epochs in its recipe.toml to go on"
+                f"{folder} is finished after {position.step} steps: train longer with"
+                f" train.py --recipe {folder.recipe_file} --epochs N"
             )
         self._introduce(folder)
-        record = RunRecord(folder, list(self.trainer.mean_names()), step)
-        if step == 0:
-            record.write({"step": 0, "epoch": 0, "seconds": 0.0} | self.validate())
+        figures = ("g_reconstruction", *VALIDATION_MEANS, *(["fid"] if self.fid else []))
+        columns = [*self.stages[-1].trainer.loss_names(), *(f"val_{name}" for name in figures)]
+        record = RunRecord(folder, columns, position.step)
+        if position.step == 0:
+            record.write({"step": 0, "epoch": 0, "seconds": 0.0} | self._validate())
 
-        first_epoch, done = divmod(step, self.steps)
+        stopper = None
+        if recipe.early_stopping.monitor != "none":
+            stopper = EarlyStopper(recipe.early_stopping, folder.best_weights)
+        first_epoch, done = divmod(position.step, self.steps)
         batches = iter(
             self.training_photos.training_batches(
                 recipe.data.batch_size,
                 seed=recipe.runtime.seed,
                 start_epoch=first_epoch,
+                start_step=done,
                 steps_per_epoch=self.steps,
-            ).skip(done)
+            )
         )
-        saved = time.monotonic()
-        stop = _StopRequest()
-        with stop, reading_errors(), training_progress(self.console, schedule.epochs, self.steps) as progress:
-            progress.begin_epoch(first_epoch, done)
-            began, counted = time.monotonic(), step
-            while step < last_step:
-                means = self.train_step(next(batches))
-                step += 1
-                passed = time.monotonic() - began
-                images = (step - counted) * recipe.data.batch_size
-                progress.advance(means, images, passed)
-                epoch, done = divmod(step, self.steps)  # epochs that are complete, steps into the next
-                if done % schedule.log_every == 0:
-                    row: Row = {name: float(value) for name, value in means.items()}
-                    seconds += passed
-                    speed = images / passed
-                    row |= {"step": step, "epoch": step / self.steps, "seconds": seconds, "images_per_second": speed}
-                    if done == 0:
-                        row |= self.validate()
-                        self._report_epoch(epoch, row)
-                        if epoch % schedule.preview_every == 0 or step == last_step:
-                            record.preview(self._preview(), epoch, step)
-                        progress.begin_epoch(min(epoch, schedule.epochs - 1))
-                    self._reset_means()
+        saver = _Saver(self, folder, checkpoint, record)
+        with StopRequest() as stop, reading_errors(), training_progress(self.console, self.steps) as progress:
+            for epoch in range(first_epoch, self.epochs):
+                stage, stage_epoch = self._stage_of(epoch)
+                progress.begin(f"{self.stages[stage].name} {stage_epoch + 1}/{self.stages[stage].epochs}", done)
+                for row in self._epoch(stage, batches, position, done, saver, stop, progress):
+                    if position.step == (epoch + 1) * self.steps:
+                        row |= self._validate()
+                        if stopper and stage == len(self.stages) - 1 and stopper.due(stage_epoch + 1):
+                            row |= self._measure_fid()
+                            value = row[f"val_{recipe.early_stopping.monitor}"]
+                            position.finished = stopper.look(value, position, self.generator)
+                        self._report(self.stages[stage], stage_epoch + 1, row)
+                        last = position.finished or epoch + 1 == self.epochs
+                        if last or (epoch + 1) % recipe.schedule.preview_every == 0:
+                            record.preview(self._preview(), epoch + 1, position.step)
                     record.write(row)
-                    began, counted = time.monotonic(), step
-                due = time.monotonic() - saved > 60 * schedule.checkpoint_minutes
-                if due or stop.requested or step == last_step:
-                    self._save(folder, checkpoint, step, seconds)
-                    record.draw(f"{recipe.name}, {step} steps")
-                    saved = time.monotonic()
-                if stop.requested and step < last_step:
-                    raise KeyboardInterrupt(f"stopped by Ctrl-C after step {step}: train.py --resume {folder} goes on")
+                done = 0
+                if position.finished:
+                    self.console.print(f"stopped early: {recipe.early_stopping.monitor} no longer improves")
+                    break
+        saver.save(position)
+        if folder.best_weights.is_file():
+            shutil.copyfile(folder.best_weights, folder.generator_weights)
 
-    def validate(self) -> Row:
+    def _epoch(
+        self,
+        stage: int,
+        batches: Any,
+        position: Position,
+        done: int,
+        saver: "_Saver",
+        stop: "StopRequest",
+        progress: TrainingProgress,
+    ) -> Iterator[Row]:
+        """The rest of an epoch of which `done` steps are done; a row of means per logging interval."""
+        step = self.train_steps[stage]
+        batch_size, log_every = self.recipe.data.batch_size, self.recipe.schedule.log_every
+        began, images = time.monotonic(), 0
+        for number in range(done + 1, self.steps + 1):
+            means = step(next(batches))
+            position.step += 1
+            images += batch_size
+            passed = time.monotonic() - began
+            progress.advance(means, images / passed)
+            if number % log_every == 0 or number == self.steps:
+                row = {name: float(value) for name, value in means.items()}
+                passed = time.monotonic() - began  # reading the means has waited for the device
+                position.seconds += passed
+                row |= {
+                    "step": position.step,
+                    "epoch": position.step / self.steps,
+                    "seconds": position.seconds,
+                    "images_per_second": images / passed,
+                }
+                self._reset_means()
+                yield row
+                began, images = time.monotonic(), 0
+            if stop.requested and position.step < self.epochs * self.steps:
+                saver.save(position)
+                raise KeyboardInterrupt(
+                    f"stopped by Ctrl-C after step {position.step}: train.py --resume {saver.folder} goes on"
+                )
+            saver.save_when_due(position)
+
+    def _stage_of(self, epoch: int) -> tuple[int, int]:
+        """Which stage an epoch of the whole schedule belongs to, and its number there."""
+        for number, stage in enumerate(self.stages):
+            if epoch < stage.epochs:
+                return number, epoch
+            epoch -= stage.epochs
+        raise IndexError(epoch)
+
+    def _validate(self) -> Row:
         """`val_…` means over the validation photos; the running means start over."""
         self._reset_means()
         means: dict[str, Any] = {}
@@ -132,75 +186,72 @@ class _Training:
         self._reset_means()
         return {f"val_{name}": float(value) for name, value in means.items()}
 
+    def _measure_fid(self) -> Row:
+        if self.fid is None:
+            return {}
+        return {"val_fid": self.fid.measure(lambda rgb_u8: colorized(self.generator, self.space, rgb_u8))}
+
     def _preview(self) -> dict[str, np.ndarray]:
         photos = self.validation_photos.pick(PREVIEW_PHOTOS)
-        return colorized_columns(self.trainer.generator, self.trainer.space, photos, "colour")
+        return colorized_columns(self.generator, self.space, photos, "colour")
 
     def _reset_means(self) -> None:
-        for metric in self.trainer.metrics:
-            metric.reset_state()
-
-    def _save(self, folder: RunFolder, checkpoint: TrainingCheckpoint, step: int, seconds: float) -> None:
-        checkpoint.save(step, seconds)
-        save_weights(self.trainer.generator, folder.generator_weights)
-        if isinstance(self.trainer, GANTrainer):
-            save_weights(self.trainer.discriminator, folder.discriminator_weights)
+        for stage in self.stages:
+            for metric in stage.trainer.metrics:
+                metric.reset_state()
 
     def _introduce(self, folder: RunFolder) -> None:
         """The header on the terminal, and the same with every photo left out in the run's log."""
-        recipe, data, trainer = self.recipe, self.recipe.data, self.trainer
-        networks = {"generator": trainer.generator}
+        trainer = self.stages[-1].trainer
+        networks = {"generator": self.generator}
         if isinstance(trainer, GANTrainer):
             networks["discriminator"] = trainer.discriminator
-        left_out = [*self.training_photos.left_out, *self.validation_photos.left_out]
-        grey = sum(photo.reason == GREY for photo in left_out)
-        precision = resolve_precision(recipe.runtime.precision)
-        compiled = ", XLA" if resolve_jit(recipe.runtime.jit) else ""
-        lines = [
-            ("model", f"{recipe.name}: {recipe.summary}"),
-            ("parameters", ", ".join(f"{name} {network.count_params():,}" for name, network in networks.items())),
-            ("data", self.source.description),
-            ("photos", f"{len(self.training_photos):,} training, {len(self.validation_photos):,} validation; "
-            f"left out: {grey:,} grey, {len(left_out) - grey:,} broken"),
-            ("size", f"{data.image_size}×{data.image_size}, batch {data.batch_size}, "
-            f"{recipe.schedule.epochs} epochs of {self.steps} steps"),
-            ("device", describe_device()),
-            ("precision", precision + compiled + (", deterministic" if recipe.runtime.deterministic else "")),
-            ("run", str(folder)),
-            *(("note", remark) for remark in (*self.remarks, *self.source.notes)),
-        ]
+        photo_sets = {"training": self.training_photos, "validation": self.validation_photos}
+        epochs = {stage.name: stage.epochs for stage in self.stages}
+        model, parameters, *others = describe_run(self.recipe, networks, epochs, self.steps, photo_sets)
+        lines = [model, parameters, ("data", self.source.description), *others]
+        if self.fid is not None:
+            lines.append(("early stop", self.fid.label))
+        lines += [("run", str(folder)), *(("note", remark) for remark in (*self.remarks, *self.source.notes))]
         print_header(self.console, "Keras Colorize", lines)
         with folder.notes_file.open("a", encoding="utf-8") as notes:
             notes.writelines(f"{name}: {value}\n" for name, value in lines)
-            notes.writelines(f"left out: {photo.name}: {photo.reason}\n" for photo in left_out)
+            for split, photos in photo_sets.items():
+                notes.writelines(f"left out of {split}: {photo.name}: {photo.reason}\n" for photo in photos.left_out)
 
-    def _report_epoch(self, epoch: int, row: Row) -> None:
+    def _report(self, stage: Stage, epoch: int, row: Row) -> None:
+        fid = f"  FID {row['val_fid']:.3g}" if "val_fid" in row else ""
         self.console.print(
-            f"epoch {epoch}/{self.recipe.schedule.epochs}  "
-            + "  ".join(f"{name} {row[name]:.3g}" for name in self.trainer.mean_names() if name in row)
-            + f"  validation ab MAE {row['val_ab_mae']:.2f}  PSNR {row['val_psnr']:.2f}"
+            f"{stage.name} {epoch}/{stage.epochs}  "
+            + "  ".join(f"{name} {row[name]:.3g}" for name in stage.trainer.loss_names())
+            + f"  validation ab MAE {row['val_ab_mae']:.2f}  PSNR {row['val_psnr']:.2f}{fid}"
             + f"  {row['images_per_second']:.0f} images/s",
             highlight=False,
             soft_wrap=True,
         )
 
 
-class _StopRequest:
-    """Ctrl-C asks for a stop after the step in progress; a second one stops at once."""
+class _Saver:
+    """Writes checkpoint, weights and curves, now or when the recipe's interval has passed."""
 
-    def __init__(self) -> None:
-        self.requested = False
+    def __init__(
+        self, training: _Training, folder: RunFolder, checkpoint: TrainingCheckpoint, record: RunRecord
+    ) -> None:
+        self.folder = folder
+        self._training = training
+        self._checkpoint = checkpoint
+        self._record = record
+        self._saved = time.monotonic()
 
-    def __enter__(self) -> None:
-        # Signal handlers belong to the main thread; elsewhere nobody presses Ctrl-C.
-        self._before = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._request)
+    def save_when_due(self, position: Position) -> None:
+        if time.monotonic() - self._saved > 60 * self._training.recipe.schedule.checkpoint_minutes:
+            self.save(position)
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _request(self, *_: object) -> None:
-        self.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def save(self, position: Position) -> None:
+        self._checkpoint.save(position)
+        trainer = self._training.stages[-1].trainer
+        save_weights(trainer.generator, self.folder.generator_weights)
+        if isinstance(trainer, GANTrainer):
+            save_weights(trainer.discriminator, self.folder.discriminator_weights)
+        self._record.draw(f"{self._training.recipe.name}, {position.step} steps")
+        self._saved = time.monotonic()

@@ -2,72 +2,93 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_colorize import architectures
+from keras_colorize.backbones import vgg_features
 from keras_colorize.hardware import resolve_jit, resolve_precision
-from keras_colorize.recipe import Optimizer, Recipe
+from keras_colorize.recipe import Network, Optimizer, Recipe
+from keras_colorize.registry import Kind
 from keras_colorize.spaces import get_space
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.supervised import SupervisedTrainer
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A part of the schedule: so many epochs of one trainer."""
+
+    name: str
+    trainer: SupervisedTrainer
+    epochs: int
+
+
 def build_generator(recipe: Recipe, *, image_size: int | None, precision: str = "float32") -> keras.Model:
     """The recipe's generator, with fresh weights, for square photos of `image_size` pixels (None: any size)."""
-    space = get_space(recipe.space)
-    with dtype_policy(precision):
-        return architectures.build(
-            recipe.generator.name,
-            "generator",
-            image_size=image_size,
-            condition_channels=space.condition_channels,
-            target_channels=space.target_channels,
-            **recipe.generator.args,
-        )
+    return _build(recipe, recipe.generator, "generator", image_size, precision)
 
 
-def build_trainer(recipe: Recipe) -> SupervisedTrainer:
-    """Networks, losses and optimizers of a recipe, seeded and compiled: a `GANTrainer` where it has a discriminator.
+def build_stages(recipe: Recipe) -> list[Stage]:
+    """A recipe's schedule, compiled and seeded: the generator alone where it is pretrained, then the main stage.
 
-    Seeds Python's, NumPy's and TensorFlow's global generators, so that weights are the recipe's own.
+    All stages share the generator. The main stage, always the last, has a `GANTrainer` where the recipe has a
+    discriminator. Seeds Python's, NumPy's and TensorFlow's global generators, so that weights are the recipe's own.
+
+    Raises:
+        ColorizeError: a name, an argument or a size does not fit, or weights of a backbone cannot be had.
     """
     keras.utils.set_random_seed(recipe.runtime.seed)
-    space = get_space(recipe.space)
-    precision = resolve_precision(recipe.runtime.precision)
     jit = resolve_jit(recipe.runtime.jit)
-    size = recipe.data.image_size
-    generator = build_generator(recipe, image_size=size, precision=precision)
     on_cpu = not tf.config.list_physical_devices("GPU")
-    jit_color = on_cpu and not jit and recipe.runtime.jit != "off"
     options: dict[str, Any] = {
+        "space": get_space(recipe.space),
         "augment": recipe.augment,
         "loss": recipe.loss,
         "seed": recipe.runtime.seed,
-        "jit_color": jit_color,
+        "jit_color": on_cpu and not jit and recipe.runtime.jit != "off",
     }
-    optimizer = build_optimizer(recipe.optimizer)
+    size, precision = recipe.data.image_size, resolve_precision(recipe.runtime.precision)
+    generator = build_generator(recipe, image_size=size, precision=precision)
+    features = None
+    if recipe.loss.perceptual_weight:
+        with dtype_policy(precision):
+            features = vgg_features(recipe.backbone_weights)
+        options["perceptual_features"] = features
+
+    epochs, optimizer = recipe.schedule.epochs, build_optimizer(recipe.optimizer)
     if recipe.discriminator is None:
-        trainer = SupervisedTrainer(generator, space, **options)
+        trainer = SupervisedTrainer(generator, **options)
         trainer.compile(optimizer, jit_compile=jit)
-        return trainer
+        return [Stage("train", trainer, epochs)]
+
+    discriminator = _build(recipe, recipe.discriminator, "discriminator", size, precision)
+    gan = GANTrainer(generator, discriminator, discriminator_every=recipe.schedule.discriminator_every, **options)
+    gan.compile(optimizer, build_optimizer(recipe.discriminator_optimizer or recipe.optimizer), jit_compile=jit)
+    if recipe.pretrain.epochs == 0:
+        return [Stage("train", gan, epochs)]
+    alone = SupervisedTrainer(generator, **options)
+    alone.compile(keras.optimizers.Adam(recipe.pretrain.learning_rate, recipe.pretrain.beta_1), jit_compile=jit)
+    return [Stage("pretrain", alone, recipe.pretrain.epochs), Stage("train", gan, epochs)]
+
+
+def _build(recipe: Recipe, network: Network, kind: Kind, image_size: int | None, precision: str) -> keras.Model:
+    space = get_space(recipe.space)
+    args = dict(network.args)
+    if "backbone_weights" in architectures.arguments(network.name, kind):
+        args.setdefault("backbone_weights", recipe.backbone_weights)
     with dtype_policy(precision):
-        discriminator = architectures.build(
-            recipe.discriminator.name,
-            "discriminator",
-            image_size=size,
+        return architectures.build(
+            network.name,
+            kind,
+            image_size=image_size,
             condition_channels=space.condition_channels,
             target_channels=space.target_channels,
-            **recipe.discriminator.args,
+            **args,
         )
-    gan = GANTrainer(
-        generator, discriminator, space, discriminator_every=recipe.schedule.discriminator_every, **options
-    )
-    discriminator_optimizer = build_optimizer(recipe.discriminator_optimizer or recipe.optimizer)
-    gan.compile(optimizer, discriminator_optimizer, jit_compile=jit)
-    return gan
 
 
 def build_optimizer(options: Optimizer) -> keras.Optimizer:

@@ -19,7 +19,9 @@ class GANTrainer(SupervisedTrainer):
     the non-saturating generator loss:
 
         L_D = join(ℓ(D(x, y), real), ℓ(D(x, G(x)), generated))     join: mean (halves it) or sum
-        L_G = ℓ(D(x, G(x)), real) + λ · reconstruction(y, G(x))
+        L_G = ℓ(D(x, G(x)), real) + λ · reconstruction(y, G(x)) + λ_perc · perceptual(y, G(x))
+
+    With `loss.saturating` the first term is −ℓ(D(x, G(x)), generated), the minimax form.
 
     Args:
         discriminator: [condition, target] → patch logits (B, h, w, 1).
@@ -36,18 +38,26 @@ class GANTrainer(SupervisedTrainer):
         augment: Augment | None = None,
         loss: Loss | None = None,
         discriminator_every: int = 1,
+        perceptual_features: keras.Model | None = None,
         seed: int = 0,
         jit_color: bool = False,
     ) -> None:
-        super().__init__(generator, space, augment=augment, loss=loss, seed=seed, jit_color=jit_color)
+        super().__init__(
+            generator,
+            space,
+            augment=augment,
+            loss=loss,
+            perceptual_features=perceptual_features,
+            seed=seed,
+            jit_color=jit_color,
+        )
         self.discriminator = discriminator
         self.discriminator_every = discriminator_every
         self.adversarial_loss = ADVERSARIAL[self.loss_options.adversarial]
         self.discriminator_weight = 0.5 if self.loss_options.discriminator_reduction == "mean" else 1.0
 
-    @staticmethod
-    def mean_names() -> tuple[str, ...]:
-        return ("d_real", "d_fake", "g_adversarial", *SupervisedTrainer.mean_names())
+    def loss_names(self) -> list[str]:
+        return ["d_real", "d_fake", "g_adversarial", *super().loss_names()]
 
     def compile(  # type: ignore[override]
         self, optimizer: keras.Optimizer, discriminator_optimizer: keras.Optimizer, **kwargs: Any
@@ -65,12 +75,18 @@ class GANTrainer(SupervisedTrainer):
             fake = self.generator(x, training=True)
             with tape.stop_recording():
                 self.discriminator_turn(x, y, fake)
-            adversarial = global_mean(self.adversarial_loss(self.discriminator([x, fake], training=True), real=True))
-            reconstruction = global_mean(self.reconstruction_loss(y, fake))
-            total = adversarial + self.loss_options.reconstruction_weight * reconstruction
-        self.learn(self.optimizer, tape, total, self.generator.trainable_variables)
-        means = self.update_means(g_adversarial=adversarial, g_reconstruction=reconstruction, g_total=total)
+            adversarial = self.generator_adversarial(self.discriminator([x, fake], training=True))
+            losses = self.generator_losses(x, y, fake)
+            losses["g_total"] += adversarial
+        self.learn(self.optimizer, tape, losses["g_total"], self.generator.trainable_variables)
+        means = self.update_means(g_adversarial=adversarial, **losses)
         return {"d_real": self.means["d_real"].result(), "d_fake": self.means["d_fake"].result(), **means}
+
+    def generator_adversarial(self, logits: Any) -> Any:
+        """How well the generator deceives, from D's logits of its output: the lower the better."""
+        if self.loss_options.saturating:
+            return -global_mean(self.adversarial_loss(logits, real=False))
+        return global_mean(self.adversarial_loss(logits, real=True))
 
     def discriminator_turn(self, x: Any, y: Any, fake: Any) -> None:
         """D learns now, or not, as `discriminator_every` says."""

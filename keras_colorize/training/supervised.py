@@ -7,24 +7,28 @@ import tensorflow as tf
 
 from keras_colorize.augment import augment_photos, uniform_noise
 from keras_colorize.color import rgb_from_u8, rgb_to_u8
-from keras_colorize.losses import RECONSTRUCTION
-from keras_colorize.metrics import ab_mae, psnr
+from keras_colorize.losses import RECONSTRUCTION, perceptual
+from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipe import Augment, Loss
 from keras_colorize.spaces import Space
+
+# What `test_step` measures besides the reconstruction loss.
+VALIDATION_MEANS = ("ab_mae", "psnr", "pixel_accuracy_5")
 
 
 class SupervisedTrainer(keras.Model):
     """Trains a generator on uint8 photos (B, S, S, 3); augmentation and colour conversion are part of the step.
 
     Works with `fit` and `evaluate`. `train_step` returns the means since the last reset of
-    `g_reconstruction` and `g_total`; `test_step` adds `ab_mae` (CIE units) and `psnr` (dB) of the
-    photo's own lightness with the predicted chroma, which is what the user will get.
+    `g_reconstruction` and `g_total`; `test_step` adds `ab_mae` (CIE units), `psnr` (dB) and `pixel_accuracy_5`
+    (share within 5 %) of the photo's own lightness with the predicted chroma, which is what the user will get.
 
     Args:
         generator: condition (B, S, S, c) → prediction (B, S, S, d), as the architectures build it.
         space: converts photos to the generator's condition and target, and predictions back.
         augment: what happens to each photo of a training batch.
         loss: which reconstruction loss, and its weight.
+        perceptual_features: rgb (B, H, W, 3) in [0, 1] → features, where `loss.perceptual_weight` is not 0.
         seed: of augmentation; dropout's seeds are Keras's own.
         jit_color: compile the colour conversion with XLA on its own; pays on a CPU, where the whole step is not.
     """
@@ -36,6 +40,7 @@ class SupervisedTrainer(keras.Model):
         *,
         augment: Augment | None = None,
         loss: Loss | None = None,
+        perceptual_features: keras.Model | None = None,
         seed: int = 0,
         jit_color: bool = False,
     ) -> None:
@@ -45,15 +50,17 @@ class SupervisedTrainer(keras.Model):
         self.augment = augment or Augment()
         self.loss_options = loss or Loss()
         self.reconstruction_loss = RECONSTRUCTION[self.loss_options.reconstruction]
+        self.perceptual_features = perceptual_features
         self.augment_seed = keras.random.SeedGenerator(seed)
         self.split = tf.function(space.split, jit_compile=True, autograph=False) if jit_color else space.split
-        self.means = {name: keras.metrics.Mean(name=name) for name in self.mean_names()}
+        names = [*self.loss_names(), *VALIDATION_MEANS]
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True  # the trainer itself is never called
 
-    @staticmethod
-    def mean_names() -> tuple[str, ...]:
-        """Names of all running means, in the order in which a log shows them."""
-        return ("g_reconstruction", "g_total", "ab_mae", "psnr")
+    def loss_names(self) -> list[str]:
+        """Names of what `train_step` returns, in the order in which a log shows them."""
+        perceptual = ["g_perceptual"] if self.perceptual_features is not None else []
+        return ["g_reconstruction", *perceptual, "g_total"]
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -82,20 +89,29 @@ class SupervisedTrainer(keras.Model):
         condition, target = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             prediction = self.generator(condition, training=True)
-            reconstruction = global_mean(self.reconstruction_loss(target, prediction))
-            total = self.loss_options.reconstruction_weight * reconstruction
-        self.learn(self.optimizer, tape, total, self.generator.trainable_variables)
-        return self.update_means(g_reconstruction=reconstruction, g_total=total)
+            losses = self.generator_losses(condition, target, prediction)
+        self.learn(self.optimizer, tape, losses["g_total"], self.generator.trainable_variables)
+        return self.update_means(**losses)
+
+    def generator_losses(self, condition: Any, target: Any, prediction: Any) -> dict[str, Any]:
+        """The weighted sum `g_total` of what does not need a discriminator, and its parts."""
+        losses = {"g_reconstruction": global_mean(self.reconstruction_loss(target, prediction))}
+        total = self.loss_options.reconstruction_weight * losses["g_reconstruction"]
+        if self.perceptual_features is not None:
+            chroma = self.space.chroma(condition, target), self.space.chroma(condition, prediction)
+            losses["g_perceptual"] = global_mean(perceptual(self.perceptual_features, *chroma))
+            total += self.loss_options.perceptual_weight * losses["g_perceptual"]
+        return {**losses, "g_total": total}
 
     def test_step(self, rgb_u8: Any) -> dict[str, Any]:
         condition, target = self.prepare(rgb_u8, training=False)
         prediction = self.generator(condition, training=False)
-        colored_u8 = rgb_to_u8(self.space.colorize(condition, prediction))
-        truth_ab = self.space.chroma(condition, target)
+        truth_ab, predicted_ab = self.space.chroma(condition, target), self.space.chroma(condition, prediction)
         return self.update_means(
             g_reconstruction=self.reconstruction_loss(target, prediction),
-            ab_mae=ab_mae(truth_ab, self.space.chroma(condition, prediction)),
-            psnr=psnr(rgb_u8, colored_u8),
+            ab_mae=ab_mae(truth_ab, predicted_ab),
+            psnr=psnr(rgb_u8, rgb_to_u8(self.space.colorize(condition, prediction))),
+            pixel_accuracy_5=pixel_accuracy(truth_ab, predicted_ab, 0.05),
         )
 
     @staticmethod
