@@ -1,0 +1,34 @@
+"""A wheel works outside the checkout, zoo included."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)],
+        check=True,
+        timeout=300,
+    )
+    (wheel,) = tmp_path.glob("keras_colorize-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    packaged = {name.removeprefix("keras_colorize/zoo/") for name in names if name.startswith("keras_colorize/zoo/")}
+    assert {path.name for path in (ROOT / "zoo").glob("*.toml")} <= packaged
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "keras_colorize").rglob("*.py")}
+    assert sources <= set(names)
+
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    code = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); import keras_colorize, keras_colorize.cli as cli;"
+        " assert 'site' in keras_colorize.__file__; sys.exit(cli.main(['zoo', '--names']))"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == sorted(path.stem for path in (ROOT / "zoo").glob("*.toml"))
