@@ -1,3 +1,40 @@
-"""Keras Colorize: colorization of photographs. Importing it loads neither TensorFlow nor Keras."""
+"""Keras Colorize: colorization of photographs.
+
+Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
+
+    from keras_colorize import Recipe, build_generator
+    generator = build_generator(Recipe.load("pix2pix"), image_size=256)
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ColorizeError": "errors",
+    "GANTrainer": "training",
+    "Recipe": "recipe",
+    "RunFolder": "runs.folder",
+    "SupervisedTrainer": "training",
+    "build_generator": "training",
+    "build_stages": "training",
+    "get_space": "spaces",
+    "lab_to_rgb": "color",
+    "load_split": "data",
+    "open_source": "sources",
+    "rgb_to_lab": "color",
+    "zoo_names": "recipe",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

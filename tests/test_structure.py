@@ -71,3 +71,11 @@ def test_the_table_of_levels_in_the_docs_is_this_one():
     text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name, level in LEVELS.items():
         assert any(line.startswith(f"| {level} |") and f"`{name}`" in line for line in text.splitlines()), name
+
+
+def test_public_names_come_from_where_they_live():
+    for name in keras_colorize.__all__:
+        assert getattr(keras_colorize, name) is not None
+    assert keras_colorize.Recipe.__module__ == "keras_colorize.recipe"
+    with pytest.raises(AttributeError, match="no attribute 'Recipes'"):
+        _ = keras_colorize.Recipes

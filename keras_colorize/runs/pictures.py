@@ -18,23 +18,31 @@ HEADING = 22
 SMALLEST_CELL = 128  # smaller photos are enlarged to be looked at
 
 
-def photo_grid(columns: dict[str, np.ndarray]) -> Image.Image:
+def photo_grid(
+    columns: dict[str, np.ndarray], smallest_cell: int = SMALLEST_CELL, upright_headings: bool = False
+) -> Image.Image:
     """Photos as a sheet: one column per heading, one row per photo.
 
     Args:
         columns: heading → rgb_u8 (N, S, S, 3), the same N photos in each.
+        smallest_cell: smaller photos are enlarged by a whole number to at least so many pixels.
+        upright_headings: turn headings by 90°, where they are longer than the columns are wide.
     """
     count, size = next(iter(columns.values())).shape[:2]
-    cell = size * -(-SMALLEST_CELL // size)
+    cell = size * -(-smallest_cell // size)
     step = cell + GAP
-    sheet = Image.new("RGB", (len(columns) * step - GAP, HEADING + count * step - GAP), "white")
-    draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
+    heading_height = HEADING
+    if upright_headings:
+        heading_height = max(int(font.getlength(heading)) for heading in columns) + GAP
+    sheet = Image.new("RGB", (len(columns) * step - GAP, heading_height + count * step - GAP), "white")
     for column, (heading, photos) in enumerate(columns.items()):
-        draw.text((column * step + cell / 2, HEADING / 2), heading, fill="black", font=font, anchor="mm")
+        label = Image.new("RGB", (heading_height, cell) if upright_headings else (cell, heading_height), "white")
+        ImageDraw.Draw(label).text((label.width / 2, label.height / 2), heading, fill="black", font=font, anchor="mm")
+        sheet.paste(label.transpose(Image.Transpose.ROTATE_90) if upright_headings else label, (column * step, 0))
         for row, photo in enumerate(photos):
             tile = Image.fromarray(photo).resize((cell, cell), Image.Resampling.BICUBIC)
-            sheet.paste(tile, (column * step, HEADING + row * step))
+            sheet.paste(tile, (column * step, heading_height + row * step))
     return sheet
 
 
