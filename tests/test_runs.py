@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import signal
 
@@ -68,6 +69,7 @@ def test_photos_left_out_are_named_in_the_log(finished):
     folder, _ = finished
     notes = folder.notes_file.read_text()
     assert "a remark" in notes
+    assert re.search(r"to beat: validation photos left grey: ab MAE [1-9]\d\.\d\d, PSNR \d\d\.\d\d\n", notes)
     assert "left out of training: old_grey.png: grey" in notes
     assert "left out of training: torn.jpg: " in notes
 

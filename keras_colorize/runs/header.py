@@ -1,10 +1,16 @@
 """What a run says before it starts: model, parameters, data and counts, size, device, precision."""
 
-import keras
+from typing import Any
 
+import keras
+import tensorflow as tf
+
+from keras_colorize.color import rgb_from_u8, rgb_to_u8
 from keras_colorize.data import GREY, PhotoSet
 from keras_colorize.hardware import describe_device, resolve_jit, resolve_precision
+from keras_colorize.metrics import Means, ab_mae, psnr
 from keras_colorize.recipe import Recipe
+from keras_colorize.spaces import Space, recolor
 
 
 def describe_run(
@@ -40,3 +46,19 @@ def describe_run(
     if recipe.backbone_weights == "random":
         lines.append(("backbone", "random weights, if any (--random-backbone): figures are not the report's"))
     return lines
+
+
+def grey_figures(space: Space, photos: PhotoSet, batch_size: int) -> str:
+    """What the unchanged grey photos score, in words: a system that stays below paints worse than nothing."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(rgb_u8: Any) -> dict[str, Any]:
+        condition, target = space.split(rgb_from_u8(rgb_u8))
+        ab = space.chroma(condition, target)
+        grey_u8 = rgb_to_u8(recolor(space.lightness(condition), tf.zeros_like(ab)))
+        return {"ab_mae": ab_mae(ab, tf.zeros_like(ab)), "psnr": psnr(rgb_u8, grey_u8)}
+
+    means = Means()
+    for batch in photos.evaluation_batches(batch_size):
+        means.update(step(batch))
+    return f"validation photos left grey: ab MAE {means.mean('ab_mae'):.2f}, PSNR {means.mean('psnr'):.2f}"

@@ -18,7 +18,7 @@ from keras_colorize.runs.checkpoint import Position, TrainingCheckpoint
 from keras_colorize.runs.console import TrainingProgress, print_header, training_progress
 from keras_colorize.runs.early_stopping import EarlyStopper, FidMonitor
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.header import describe_run
+from keras_colorize.runs.header import describe_run, grey_figures
 from keras_colorize.runs.interruption import StopRequest
 from keras_colorize.runs.loading import load_photos, open_photos
 from keras_colorize.runs.log import Row
@@ -210,6 +210,7 @@ class _Training:
         epochs = {stage.name: stage.epochs for stage in self.stages}
         model, parameters, *others = describe_run(self.recipe, networks, epochs, self.steps, photo_sets)
         lines = [model, parameters, ("data", self.source.description), *others]
+        lines.append(("to beat", grey_figures(self.space, self.validation_photos, self.recipe.data.batch_size)))
         if self.fid is not None:
             lines.append(("early stop", self.fid.label))
         lines += [("run", str(folder)), *(("note", remark) for remark in (*self.remarks, *self.source.notes))]
