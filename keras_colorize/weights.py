@@ -12,8 +12,11 @@ from keras_colorize.errors import ColorizeError
 def save_weights(network: keras.Model, file: Path) -> None:
     """Write a network's weights under a temporary name, then rename: a reader never sees half a file."""
     temporary = file.with_name(f"tmp-{file.name}")
-    network.save_weights(temporary)
-    os.replace(temporary, file)
+    try:
+        network.save_weights(temporary)
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)  # what a full disk left of it
 
 
 def load_weights(network: keras.Model, file: Path) -> None:

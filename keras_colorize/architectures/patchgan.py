@@ -21,7 +21,7 @@ def patchgan(
 ) -> keras.Model:
     """4×4 convolutions over condition and target together: one logit for each 70×70 patch (default filters).
 
-    The defaults are report B's. Report A differs in `bias_first=False`, `init="glorot"`, `batch_norm="keras"`:
+    The defaults are report B's. Report A differs in `bias_first=False` and `init="glorot"`:
     its zero-pad and valid convolutions compute what PyTorch's `padding=1` does.
     [choice] Report D names filters and kernels only: the rest as report B.
 

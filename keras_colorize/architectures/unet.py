@@ -3,13 +3,13 @@
 The arguments say what differs between them:
 
 * report A, appendices C and D (`gan_lab`, `gan_rgb`), 8 downs at 256×256:
-  `dropout_downs=(1, 2, 3)`, `dropout_ups=(1, 2, 3)`, `up_activation="leaky_relu"`
+  `dropout_downs=(1, 2, 3)`, `dropout_ups=(1, 2, 3)`, `up_activation="leaky_relu"`, `batch_norm="torch"`
 * report B (`pix2pix`), 8 downs at 256×256:
   `activation_first=True`, `innermost_bn=False`, `dropout_ups=(2, 3, 4)`, `init="normal"`, `batch_norm="torch"`
 * report D (`unet_skip`, `unet_noskip`), 7 downs at 128×128, the default filters:
   `init="normal"`, `batch_norm="torch"`, and `skips=False` for the second
 
-[choice] Report A names neither BN's constants nor the initial weights: Keras' defaults.
+[choice] Report A names neither BN's constants, PyTorch's here, nor the initial weights, Keras' default.
 [choice] What report D leaves out is as in pix2pix: BN on all but the first down, with its constants, leaky ReLU down,
 ReLU up, tanh, no biases, N(0, 0.02). It names no dropout: none.
 """

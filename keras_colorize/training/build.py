@@ -32,6 +32,13 @@ def build_generator(recipe: Recipe, *, image_size: int | None, precision: str = 
     return _build(recipe, recipe.generator, "generator", image_size, precision)
 
 
+def build_discriminator(recipe: Recipe, *, image_size: int | None, precision: str = "float32") -> keras.Model | None:
+    """The recipe's discriminator, with fresh weights, or None where it has none."""
+    if recipe.discriminator is None:
+        return None
+    return _build(recipe, recipe.discriminator, "discriminator", image_size, precision)
+
+
 def build_stages(recipe: Recipe) -> list[Stage]:
     """A recipe's schedule, compiled and seeded: the generator alone where it is pretrained, then the main stage.
 
@@ -60,12 +67,12 @@ def build_stages(recipe: Recipe) -> list[Stage]:
         options["perceptual_features"] = features
 
     epochs, optimizer = recipe.schedule.epochs, build_optimizer(recipe.optimizer)
-    if recipe.discriminator is None:
+    discriminator = build_discriminator(recipe, image_size=size, precision=precision)
+    if discriminator is None:
         trainer = SupervisedTrainer(generator, **options)
         trainer.compile(optimizer, jit_compile=jit)
         return [Stage("train", trainer, epochs)]
 
-    discriminator = _build(recipe, recipe.discriminator, "discriminator", size, precision)
     gan = GANTrainer(generator, discriminator, discriminator_every=recipe.schedule.discriminator_every, **options)
     gan.compile(optimizer, build_optimizer(recipe.discriminator_optimizer or recipe.optimizer), jit_compile=jit)
     if recipe.pretrain.epochs == 0:
