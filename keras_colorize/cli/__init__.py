@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     except ColorizeError as error:
         return _fail(options, str(error), USER_ERROR)
     except KeyboardInterrupt as stop:
-        return _fail(options, str(stop) or "stopped by Ctrl-C, nothing was saved", INTERRUPTED)
+        return _fail(options, str(stop) or "stopped by Ctrl-C at once, without saving", INTERRUPTED)
     except BrokenPipeError:  # `keras-colorize zoo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
