@@ -6,8 +6,7 @@ Importing this package loads neither TensorFlow nor Keras; the names below are i
     generator = build_generator(Recipe.load("pix2pix"), image_size=256)
 """
 
-from importlib import import_module
-from typing import Any
+from keras_colorize.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -29,12 +28,4 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

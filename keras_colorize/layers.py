@@ -285,3 +285,32 @@ class Frozen(keras.layers.Layer):
     def from_config(cls, config: dict) -> "Frozen":
         network = keras.saving.deserialize_keras_object(config.pop("network"))
         return cls(network, **config)
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class StochasticDropout(keras.layers.Dropout):
+    """Dropout that drops in inference too: the only noise of a pix2pix generator (Isola et al. 2017, section 3.2)."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return super().call(inputs, training=True)
+
+
+def keep_dropout_on(network: keras.Model) -> keras.Model:
+    """A second model over the same layers and weights whose dropout stays on in inference, and nothing else.
+
+    Called twice on one condition it gives two predictions; `keras.utils.set_random_seed` before this decides which.
+
+    Raises:
+        ColorizeError: the network has no dropout, so that all its predictions would be the same.
+    """
+    if not any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in network.layers):
+        raise ColorizeError(
+            f"'{network.name}' has no dropout, so it cannot be stochastic: set stochastic = false, or give it dropout"
+        )
+
+    def twin(layer: keras.Layer) -> keras.Layer:
+        if not isinstance(layer, keras.layers.Dropout):
+            return layer  # shared, weights and all
+        return StochasticDropout(layer.rate, name=layer.name, dtype=layer.dtype_policy)
+
+    return keras.models.clone_model(network, clone_function=twin)

@@ -19,13 +19,17 @@ def colorful_photo(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
     return np.asarray(Image.fromarray(colors).resize((width, height), Image.Resampling.BICUBIC))
 
 
-@pytest.fixture
-def photo_folder(tmp_path: Path) -> Path:
-    """Twenty-four PNG photos, one of them grey, one of them broken."""
-    folder = tmp_path / "photos"
+def write_photos(folder: Path) -> Path:
+    """Twenty-four PNG photos, one file that is grey and one that is no photo, in a new folder."""
     folder.mkdir()
     for number in range(24):
         Image.fromarray(colorful_photo(number)).save(folder / f"photo_{number:02d}.png")
     Image.fromarray(colorful_photo(99)).convert("L").save(folder / "old_grey.png")
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    (folder / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
     return folder
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Path:
+    """The photos of `write_photos`."""
+    return write_photos(tmp_path / "photos")

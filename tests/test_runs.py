@@ -19,6 +19,7 @@ from keras_colorize.runs.evaluate import GREY, TRUTH, evaluate
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator
 from keras_colorize.runs.log import RunLog, read_log
+from tests.conftest import write_photos
 
 QUIET = Console(quiet=True)
 SETTINGS = (
@@ -41,15 +42,8 @@ def tiny(photo_folder, *settings):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """One finished run and its photos."""
-    from tests.conftest import colorful_photo
-
     root = tmp_path_factory.mktemp("finished")
-    photos = root / "photos"
-    photos.mkdir()
-    for number in range(24):
-        Image.fromarray(colorful_photo(number)).save(photos / f"photo_{number:02d}.png")
-    Image.fromarray(colorful_photo(99)).convert("L").save(photos / "old_grey.png")
-    (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    photos = write_photos(root / "photos")
     return train.start(tiny(photos), root / "runs", QUIET, ["a remark"]), photos
 
 

@@ -139,3 +139,20 @@ def test_fid_without_its_network_is_refused_before_training(photo_folder, tmp_pa
     with pytest.raises(ColorizeError, match=r"no\.keras"):
         train.start(recipe, tmp_path / "runs", QUIET, [])
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_stochastic_recipe_keeps_dropout_and_only_dropout_on(photo_folder, tmp_path):
+    recipe = tiny(f"data.source='{photo_folder}'", "schedule.epochs=1")
+    folder = train.start(recipe, tmp_path, QUIET, [])
+    condition = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 1)).astype("float32")
+    plain = load_generator(folder, recipe)
+    fixed = [np.asarray(plain(condition, training=False)) for _ in range(2)]
+    assert np.array_equal(*fixed)
+    noisy = load_generator(folder, recipe.with_values(stochastic=True))
+    before = snapshot(noisy)
+    samples = [np.asarray(noisy(condition, training=False)) for _ in range(2)]
+    assert not np.array_equal(*samples)
+    assert all(np.array_equal(a, b) for a, b in zip(before, noisy.get_weights(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(plain.get_weights(), noisy.get_weights(), strict=True))
+    with pytest.raises(ColorizeError, match="has no dropout"):
+        load_generator(folder, recipe.with_values(stochastic=True, **{"generator.args.dropout_ups": []}))

@@ -12,7 +12,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "
 
 # A module imports only from lower levels, or from its own package.
 LEVELS = {
-    **dict.fromkeys(("errors", "registry", "color", "recipe", "sizes", "hardware"), 0),
+    **dict.fromkeys(("errors", "lazy", "registry", "color", "recipe", "sizes", "hardware"), 0),
     **dict.fromkeys(
         ("layers", "spaces", "augment", "losses", "metrics", "photos", "sources", "data", "backbones", "weights"), 1
     ),

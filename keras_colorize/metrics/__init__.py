@@ -4,8 +4,7 @@ Names are imported at first use: `frechet`, `fid` and `streaming` need numpy onl
 `feature_networks` TensorFlow.
 """
 
-from importlib import import_module
-from typing import Any
+from keras_colorize.lazy import lazy_names
 
 _HOMES = {
     "AB_RANGE": "image",
@@ -34,12 +33,4 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from keras_colorize.data import PhotoSet, load_split
 from keras_colorize.errors import ColorizeError
+from keras_colorize.layers import keep_dropout_on
 from keras_colorize.recipe import Recipe
 from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
@@ -36,7 +37,7 @@ def load_photos(source: Source, recipe: Recipe, split: Split, console: Console, 
 
 
 def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
-    """The run's generator in float32 with its trained weights.
+    """The run's generator in float32 with its trained weights; with dropout on where the recipe is stochastic.
 
     Raises:
         ColorizeError: the run has no weights yet, or they do not fit the recipe.
@@ -49,4 +50,4 @@ def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
     recipe = recipe.with_values(backbone_weights="random")
     generator = build_generator(recipe, image_size=recipe.data.image_size)
     load_weights(generator, folder.generator_weights)
-    return generator
+    return keep_dropout_on(generator) if recipe.stochastic else generator
