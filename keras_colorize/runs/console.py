@@ -33,12 +33,13 @@ class TrainingProgress:
 
     def __init__(self, progress: Progress, steps: int) -> None:
         self._progress = progress
+        self._steps = steps
         self._task = progress.add_task("", total=steps, figures="")
         self._shown = time.monotonic()
 
     def begin(self, title: str, done: int = 0) -> None:
         """Start over for an epoch, `done` steps into it."""
-        self._progress.update(self._task, description=title, completed=done)
+        self._progress.reset(self._task, total=self._steps, completed=done, description=title)
 
     def advance(self, losses: Mapping[str, Any], images_per_second: float) -> None:
         """One step done."""
