@@ -65,8 +65,8 @@ def test_scan_names_what_it_leaves_out(photo_folder, kind):
     photos = load(kind, source, image_size=16, progress=lambda done, total: steps.append((done, total)))
     assert len(photos) == 24 and photos.names == [f"photo_{n:02d}.png" for n in range(24)]
     assert photos.left_out == [
-        LeftOut("broken.jpg", "does not decode (Truncated File Read)"),
         LeftOut("old_grey.png", "grey"),
+        LeftOut("torn.jpg", "does not decode (Truncated File Read)"),
     ]
     assert photos.summary == "24 photos; left out: 1 grey, 1 did not decode"
     assert steps == [(n, 26) for n in range(1, 27)]
