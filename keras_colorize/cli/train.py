@@ -2,8 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_colorize.cli.quiet import load_tensorflow
+
+if TYPE_CHECKING:
+    from keras_colorize.recipe import Recipe
+    from keras_colorize.runs.folder import RunFolder
 
 DEFAULT_MODEL = "unet_skip"
 SUMMARY = "Train a system of the zoo, or a recipe of your own, on any photos."
@@ -69,8 +74,7 @@ def run(options: argparse.Namespace) -> None:
     if options.resume is not None:
         if values or options.set or options.smoke:
             raise ColorizeError("--resume goes on with the run's own recipe.toml: give no other options but --out")
-        folder = RunFolder.open(options.resume) if options.resume else RunFolder.newest(options.out)
-        _train(folder, None, [], options)
+        _train(RunFolder.open(options.resume) if options.resume else RunFolder.newest(options.out), [], options)
         return
 
     recipe = Recipe.load(options.recipe or options.model or DEFAULT_MODEL, options.set).with_values(**values)
@@ -82,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
     elif recipe.data.source == "sample" and not options.recipe:
         recipe, changes = shrink(recipe, SAMPLE, kept)
         remarks = _shrunk("the sample photos", changes)
-    _train(None, recipe, remarks, options)
+    _train(recipe, remarks, options)
 
 
 def _shrunk(why: str, changes: dict[str, tuple]) -> list[str]:
@@ -92,22 +96,25 @@ def _shrunk(why: str, changes: dict[str, tuple]) -> list[str]:
     return [f"shrunk for {why}: {what}"] if changes else []
 
 
-def _train(folder, recipe, remarks: list[str], options: argparse.Namespace) -> None:
+def _train(what: "Recipe | RunFolder", remarks: list[str], options: argparse.Namespace) -> None:
+    """Start a recipe, or go on with a run."""
     load_tensorflow()
+    from keras_colorize.recipe import Recipe
     from keras_colorize.runs import train
     from keras_colorize.runs.console import make_console
 
     console = make_console()
-    if folder is None:
-        folder = train.start(recipe, options.out, console, remarks)
+    if isinstance(what, Recipe):
+        folder = train.start(what, options.out, console, remarks)
     else:
+        folder = what
         train.resume(folder, console)
     out = "" if Path(options.out) == Path("runs") else f" --out {options.out}"
     console.print(f"\n[bold]done[/]  {folder}", highlight=False, soft_wrap=True)
-    for what, command in (
+    for purpose, command in (
         ("measure it", f"python evaluate.py --run {folder}"),
         ("look at it", f"{folder.previews}, {folder.curves_file}"),
         ("watch it", f"tensorboard --logdir {folder.events}"),
         ("run it again", f"python train.py --recipe {folder.recipe_file}{out}"),
     ):
-        console.print(f"  {what}: {command}", highlight=False, soft_wrap=True)
+        console.print(f"  {purpose}: {command}", highlight=False, soft_wrap=True)
