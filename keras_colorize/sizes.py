@@ -15,7 +15,7 @@ SMOKE: dict[str, int] = {
     "schedule.steps_per_epoch": 2,
 }
 
-# `train.py --model unet_skip` with nothing else: under three minutes of training on two cores.
+# `train.py --model unet_skip` with nothing else: two and a half minutes of training on two cores (26 images/s).
 SAMPLE: dict[str, int] = {
     "data.image_size": 64,
     "data.batch_size": 8,
