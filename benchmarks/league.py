@@ -117,12 +117,12 @@ def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from keras_colorize.runs.loading import load_generator, load_photos, open_photos
-    from keras_colorize.runs.pictures import colorized, grey, photo_grid
+    from keras_colorize.runs.pictures import colorized, decolorized, photo_grid
     from keras_colorize.spaces import get_space
 
     sample = Recipe.load("unet_skip", [f"data.image_size={options.image_size}"])
     photos = load_photos(open_photos(sample), sample, "test", Console(quiet=True), None).pick(PICTURED)
-    columns = {"grey": grey(get_space("lab"), photos)}
+    columns = {"grey": decolorized(get_space("lab"), photos)}
     for model, folder in runs.items():
         keras.backend.clear_session()
         recipe = folder.recipe()

@@ -8,7 +8,6 @@ so a run that resumes at epoch e sees exactly what it would have seen.
 """
 
 import atexit
-import os
 import re
 import shutil
 import tempfile
@@ -27,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.hardware import processors
 from keras_colorize.photos import Resize, is_grey, read_photo
 from keras_colorize.sources import Photo, Source, Split
 
@@ -209,7 +209,7 @@ def load_split(
         if limit < 1:
             raise ColorizeError(f"limit is {limit}; expected at least 1 photo")
         photos = [photos[n] for n in _evenly(len(photos), limit)]
-    workers = workers or _processors()
+    workers = workers or processors()
     shape = (len(photos), image_size, image_size, 3)
     fits = int(np.prod(shape)) <= memory_limit_bytes
     pixels = _memory_array(shape) if fits else None if source.reopens else _temporary_array(shape)
@@ -344,8 +344,3 @@ def _tally(left_out: Sequence[LeftOut]) -> str:
     grey = sum(out.reason == GREY for out in left_out)
     kinds = {"grey": grey, "did not decode": len(left_out) - grey}
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count)
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -33,11 +33,12 @@ def describe_device() -> str:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return f"{len(gpus)} × {details.get('device_name', 'GPU')}"
-    cores = tf.config.threading.get_intra_op_parallelism_threads() or _cpu_count()
+    cores = tf.config.threading.get_intra_op_parallelism_threads() or processors()
     return f"CPU, {cores} core{'s' if cores != 1 else ''}"
 
 
-def _cpu_count() -> int:
+def processors() -> int:
+    """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

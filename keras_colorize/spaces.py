@@ -21,6 +21,11 @@ def recolor(L: Any, ab: Any) -> Any:
     return lab_to_rgb(ops.concatenate([L, ab], axis=-1))
 
 
+def grey(L: Any) -> Any:
+    """The photo left without colour: lightness (…, 1) in [0, 100] → RGB (…, 3) in [0, 1]."""
+    return recolor(L, ops.zeros_like(ops.concatenate([L, L], axis=-1)))
+
+
 class Space:
     """What every space offers; tensors are (B, H, W, channels).
 

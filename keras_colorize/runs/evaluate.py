@@ -17,7 +17,7 @@ from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator, load_photos, open_photos
 from keras_colorize.runs.pictures import colorized_columns, photo_grid
-from keras_colorize.spaces import Space, get_space, recolor
+from keras_colorize.spaces import Space, get_space, grey, recolor
 
 GRID_PHOTOS = 8
 GREY, TRUTH, OWN = "grey (unchanged)", "truth", "own lightness"
@@ -93,7 +93,7 @@ def measure(
         prediction = generator(condition, training=False)
         chroma = space.chroma(condition, prediction)
         rows = {
-            GREY: _compare(rgb_u8, ab, rgb_to_u8(recolor(L, tf.zeros_like(ab))), tf.zeros_like(ab)),
+            GREY: _compare(rgb_u8, ab, rgb_to_u8(grey(L)), tf.zeros_like(ab)),
             name: _compare(rgb_u8, ab, rgb_to_u8(recolor(L, chroma)), chroma),
         }
         if space.predicts_lightness:

@@ -10,7 +10,7 @@ from keras_colorize.data import GREY, PhotoSet
 from keras_colorize.hardware import describe_device, resolve_jit, resolve_precision
 from keras_colorize.metrics import Means, ab_mae, psnr
 from keras_colorize.recipe import Recipe
-from keras_colorize.spaces import Space, recolor
+from keras_colorize.spaces import Space, grey
 
 
 def describe_run(
@@ -30,7 +30,7 @@ def describe_run(
     """
     data = recipe.data
     left_out = [photo for photos in photo_sets.values() for photo in photos.left_out]
-    grey = sum(photo.reason == GREY for photo in left_out)
+    greys = sum(photo.reason == GREY for photo in left_out)
     counts = ", ".join(f"{len(photos):,} {split}" for split, photos in photo_sets.items())
     epochs = ", ".join(f"{name} {epochs} epochs" for name, epochs in stages.items())
     compiled = ", XLA" if resolve_jit(recipe.runtime.jit) else ""
@@ -38,7 +38,7 @@ def describe_run(
     lines = [
         ("model", f"{recipe.name}: {recipe.summary}"),
         ("parameters", ", ".join(f"{name} {network.count_params():,}" for name, network in networks.items())),
-        ("photos", f"{counts}; left out: {grey:,} grey, {len(left_out) - grey:,} broken"),
+        ("photos", f"{counts}; left out: {greys:,} grey, {len(left_out) - greys:,} broken"),
         ("size", f"{data.image_size}×{data.image_size}, batch {data.batch_size}, {epochs} of {steps} steps"),
         ("device", describe_device()),
         ("precision", resolve_precision(recipe.runtime.precision) + compiled + deterministic),
@@ -55,7 +55,7 @@ def grey_figures(space: Space, photos: PhotoSet, batch_size: int) -> str:
     def step(rgb_u8: Any) -> dict[str, Any]:
         condition, target = space.split(rgb_from_u8(rgb_u8))
         ab = space.chroma(condition, target)
-        grey_u8 = rgb_to_u8(recolor(space.lightness(condition), tf.zeros_like(ab)))
+        grey_u8 = rgb_to_u8(grey(space.lightness(condition)))
         return {"ab_mae": ab_mae(ab, tf.zeros_like(ab)), "psnr": psnr(rgb_u8, grey_u8)}
 
     means = Means()

@@ -6,12 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_colorize.color import rgb_from_u8, rgb_to_u8
 from keras_colorize.runs.log import Row
-from keras_colorize.spaces import Space, recolor
+from keras_colorize.spaces import Space, grey
 
 GAP = 4
 HEADING = 22
@@ -52,15 +51,14 @@ def colorized(generator: keras.Model, space: Space, rgb_u8: Any) -> np.ndarray:
     return np.asarray(rgb_to_u8(space.colorize(condition, generator(condition, training=False))))
 
 
-def grey(space: Space, rgb_u8: Any) -> np.ndarray:
+def decolorized(space: Space, rgb_u8: Any) -> np.ndarray:
     """Photos without their colour, lightness kept: rgb_u8 (N, S, S, 3) in and out."""
-    L = space.lightness(space.split(rgb_from_u8(rgb_u8))[0])
-    return np.asarray(rgb_to_u8(recolor(L, ops.zeros((*L.shape[:3], 2)))))
+    return np.asarray(rgb_to_u8(grey(space.lightness(space.split(rgb_from_u8(rgb_u8))[0]))))
 
 
 def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, name: str) -> dict[str, np.ndarray]:
     """Photos rgb_u8 (N, S, S, 3) as columns of a picture: grey, the system's colours, truth."""
-    return {"grey": grey(space, truth), name: colorized(generator, space, truth), "truth": truth}
+    return {"grey": decolorized(space, truth), name: colorized(generator, space, truth), "truth": truth}
 
 
 def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
