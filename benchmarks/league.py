@@ -118,7 +118,7 @@ def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
 
     from keras_colorize.runs.loading import load_generator, load_photos, open_photos
     from keras_colorize.runs.pictures import colorized, decolorized, photo_grid
-    from keras_colorize.spaces import get_space
+    from keras_colorize.spaces import get_space, space_of
 
     sample = Recipe.load("unet_skip", [f"data.image_size={options.image_size}"])
     photos = load_photos(open_photos(sample), sample, "test", Console(quiet=True), None).pick(PICTURED)
@@ -126,7 +126,7 @@ def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
     for model, folder in runs.items():
         keras.backend.clear_session()
         recipe = folder.recipe()
-        columns[model] = colorized(load_generator(folder, recipe), get_space(recipe.space), photos)
+        columns[model] = colorized(load_generator(folder, recipe), space_of(recipe), photos)
     sheet = photo_grid(columns | {"truth": photos}, smallest_cell=options.image_size, upright_headings=True)
     sheet.save(Path(options.out) / "league.jpg", quality=88)
 

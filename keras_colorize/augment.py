@@ -33,13 +33,25 @@ def random_quarter_turns(images: Any, seed: keras.random.SeedGenerator) -> Any:
     return _where(draw >= 0.75, ops.flip(turned, axis=2), images)  # −90°
 
 
+def random_crops(images: Any, seed: keras.random.SeedGenerator, margin: int) -> Any:
+    """Cut (B, H, W, C) to (B, H − margin, W − margin, C), each image at a place of its own."""
+    batch, height, width, _ = ops.shape(images)
+    offsets = keras.random.randint((2, batch, 1), 0, margin + 1, seed=seed)
+    rows = offsets[0] + ops.arange(height - margin)[None]
+    columns = offsets[1] + ops.arange(width - margin)[None]
+    images = ops.take_along_axis(images, rows[:, :, None, None], axis=1)
+    return ops.take_along_axis(images, columns[:, None, :, None], axis=2)
+
+
 def uniform_noise(condition: Any, seed: keras.random.SeedGenerator, half_width: float) -> Any:
     """Add uniform noise in ±`half_width` to a condition in its unit range (reports A's noise on the input)."""
     return condition + keras.random.uniform(ops.shape(condition), -half_width, half_width, seed=seed)
 
 
 def augment_photos(rgb_u8: Any, seed: keras.random.SeedGenerator, augment: Augment) -> Any:
-    """The geometric part of a recipe's augmentation: uint8 (B, S, S, 3) in and out."""
+    """The geometric part of a recipe's augmentation: uint8 (B, S + crop_margin, S + crop_margin, 3) → (B, S, S, 3)."""
+    if augment.crop_margin:
+        rgb_u8 = random_crops(rgb_u8, seed, augment.crop_margin)
     rgb_u8 = random_flips(rgb_u8, seed, horizontal=augment.flip_horizontal, vertical=augment.flip_vertical)
     return random_quarter_turns(rgb_u8, seed) if augment.quarter_turns else rgb_u8
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from keras import ops
 
+from keras_colorize.bins import AbBins
 from keras_colorize.color import lab_to_rgb
 
 
@@ -24,6 +25,34 @@ def l2(target: Any, prediction: Any) -> Any:
 
 
 RECONSTRUCTION = {"l1": l1, "l2": l2}
+
+
+def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any, Any], Any]:
+    """Cross-entropy over quantized chroma in which rare colours weigh more.
+
+    Args:
+        bins: the classes.
+        rebalancing: of `AbBins.class_weights`; 0 treats all colours alike.
+
+    Returns:
+        A loss: ab (B, H, W, 2) in CIE units and logits (B, h, w, Q) → (B,) nats, weighted. H and W are whole multiples
+        of h and w; the target is averaged down to them. A pixel weighs what its soft target's classes weigh on average.
+
+    Source: Zhang, Isola, Efros 2016, https://arxiv.org/abs/1603.08511, equations 2 and 3.
+    """
+    class_weights = bins.class_weights(rebalancing)
+
+    def loss(target: Any, logits: Any) -> Any:
+        logits = ops.cast(logits, "float32")
+        factor = target.shape[1] // logits.shape[1]
+        if factor > 1:
+            target = ops.average_pool(target, factor, factor)
+        classes, shares = bins.corners(target)
+        surprise = ops.logsumexp(logits, axis=-1, keepdims=True) - ops.take_along_axis(logits, classes, axis=-1)
+        weights = ops.sum(shares * ops.take(ops.convert_to_tensor(class_weights), classes), axis=-1)
+        return _per_photo(weights * ops.sum(shares * surprise, axis=-1))
+
+    return loss
 
 
 def vanilla(logits: Any, real: bool) -> Any:

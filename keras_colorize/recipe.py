@@ -49,11 +49,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """On the device, each photo of a batch on its own; `noise` is the half width of uniform noise on the condition."""
+    """On the device, each photo of a batch on its own; `noise` is the half width of uniform noise on the condition.
+
+    With `crop_margin` training photos are so many pixels larger than `data.image_size`, which is cut out at random.
+    """
 
     flip_horizontal: bool = True
     flip_vertical: bool = False
     quarter_turns: bool = False
+    crop_margin: int = _bounded(0, 0)
     noise: float = _bounded(0.0, 0, 1)
 
 
@@ -62,11 +66,13 @@ class Loss:
     """Terms of the generator's loss, and how the discriminator's two parts are joined.
 
     `saturating` trains the generator on minus the discriminator's loss (minimax) rather than on "real";
-    `perceptual_weight` is of the distance between VGG16 features with lightness held constant.
+    `perceptual_weight` is of the distance between VGG16 features with lightness held constant. `cross_entropy` goes
+    with the space `binned_lab` and only with it; `rebalancing` weighs its rare colours, from 0 (all alike) to 1.
     """
 
-    reconstruction: Literal["l1", "l2"] = "l1"
+    reconstruction: Literal["l1", "l2", "cross_entropy"] = "l1"
     reconstruction_weight: float = _bounded(100.0, 0)
+    rebalancing: float = _bounded(0.5, 0, 1)
     adversarial: Literal["vanilla", "lsgan"] = "vanilla"
     saturating: bool = False
     perceptual_weight: float = _bounded(0.0, 0)
@@ -75,7 +81,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`beta_1` and `beta_2` are Adam's, `momentum` is SGD's; `weight_decay` is decoupled (Adam's makes it AdamW)."""
+    """`beta_1` and `beta_2` are Adam's, `momentum` is SGD's; `weight_decay` is decoupled (Adam's makes it AdamW).
+
+    The learning rate rises from 0 in `warmup_steps`; with `decay = "linear"` it then falls to 0 at the run's end.
+    `average` is the share that a running average of the generator's weights keeps at each step; where it is not 0,
+    the averaged weights are validated, shown and saved. For a discriminator's own optimizer it must be 0.
+    """
 
     name: Literal["adam", "sgd"] = "adam"
     learning_rate: float = _bounded(2e-4, 0)
@@ -83,6 +94,9 @@ class Optimizer:
     beta_2: float = _bounded(0.999, 0, 1)
     weight_decay: float = _bounded(0.0, 0)
     momentum: float = _bounded(0.0, 0, 1)
+    warmup_steps: int = _bounded(0, 0)
+    decay: Literal["none", "linear"] = "none"
+    average: float = _bounded(0.0, 0, 0.99999)
 
 
 @dataclass(frozen=True)
@@ -152,13 +166,15 @@ class Recipe:
     """All that a run needs to be run again.
 
     `backbone_weights` is for every network that others trained: encoders, extractors, VGG, FID's Inception.
-    `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B).
+    `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B). `temperature` is of the
+    annealed mean that turns a distribution over colours into one, in the space `binned_lab`.
     """
 
     name: str = ""
     report: str = ""
     summary: str = ""
-    space: Literal["lab", "rgb", "rgb01"] = "lab"
+    space: Literal["lab", "rgb", "rgb01", "binned_lab"] = "lab"
+    temperature: float = _bounded(0.38, 0.05, 1)
     generator: Network = field(default_factory=Network)
     discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
@@ -194,6 +210,13 @@ class Recipe:
             raise ColorizeError('the recipe names no generator: expected generator.name = "…"')
         if recipe.discriminator is None and recipe.pretrain.epochs:
             raise ColorizeError("pretrain.epochs needs a discriminator to come after it: raise schedule.epochs instead")
+        if (recipe.space == "binned_lab") != (recipe.loss.reconstruction == "cross_entropy"):
+            raise ColorizeError(
+                f"loss.reconstruction is {recipe.loss.reconstruction!r} and space is {recipe.space!r}:"
+                " 'cross_entropy' and 'binned_lab' need each other"
+            )
+        if recipe.discriminator_optimizer is not None and recipe.discriminator_optimizer.average:
+            raise ColorizeError("discriminator_optimizer.average must be 0: only the generator's weights are averaged")
         if recipe.data.validation_fraction + recipe.data.test_fraction >= 1:
             raise ColorizeError(
                 f"data.validation_fraction + data.test_fraction is "

@@ -294,16 +294,29 @@ def _folder(root: Path, validation_fraction: float, test_fraction: float) -> Sou
     photos = [Photo(path, _printable(path.relative_to(root).as_posix())) for path in found.photos]
     photos.sort(key=lambda photo: photo.name)
 
-    own: dict[Split, list[Photo]] = {split: [] for split in SPLITS}
-    elsewhere: list[Photo] = []
-    for photo in photos:
-        first, *rest = photo.name.split("/")
-        split = _SPLIT_FOLDERS.get(first.lower()) if rest else None
-        (own[split] if split else elsewhere).append(photo)
+    own, elsewhere = _split_folders(photos, depth=0)
+    if not own["train"]:
+        # Several data sets side by side, each with a train folder of its own.
+        sets, beside = _split_folders(photos, depth=1)
+        folders = {photo.name.split("/")[0] for photo in photos}
+        if not beside and {photo.name.split("/")[0] for photo in sets["train"]} == folders:
+            own, elsewhere = sets, []
+            notes.append(f"{len(folders)} data sets side by side: {', '.join(sorted(folders))}")
     if own["train"] and elsewhere:
         notes.append(f"photos beside train/ left out: {len(elsewhere):,} (such as {elsewhere[0].name})")
     splits = _carve({**own, "train": own["train"] or elsewhere}, validation_fraction, test_fraction, notes)
     return Source(f"{_printable(root.resolve().name) or root}: {_counted(splits)}", splits, notes)
+
+
+def _split_folders(photos: Sequence[Photo], depth: int) -> tuple[dict[Split, list[Photo]], list[Photo]]:
+    """Photos whose folder at `depth` is named like a split, by split, and the others."""
+    own: dict[Split, list[Photo]] = {split: [] for split in SPLITS}
+    elsewhere: list[Photo] = []
+    for photo in photos:
+        folders = photo.name.split("/")[:-1]
+        split = _SPLIT_FOLDERS.get(folders[depth].lower()) if len(folders) > depth else None
+        (own[split] if split else elsewhere).append(photo)
+    return own, elsewhere
 
 
 def _list_file(path: Path, validation_fraction: float, test_fraction: float) -> Source:

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from keras_colorize.bins import AbBins, packaged_bins
 from keras_colorize.color import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.recipe import Recipe
 
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
@@ -54,13 +56,20 @@ class Space:
         """The picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
         raise NotImplementedError
 
-    def chroma(self, condition: Any, prediction: Any) -> Any:
-        """The predicted ab (B, H, W, 2) in CIE units."""
+    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
+        """The predicted ab (B, H, W, 2) in CIE units, at the condition's size.
+
+        vividness: 1 is the system's own; distances from grey are multiplied by it.
+        """
         raise NotImplementedError
 
-    def colorize(self, condition: Any, prediction: Any) -> Any:
+    def target_chroma(self, condition: Any, target: Any) -> Any:
+        """The photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
+        return self.chroma(condition, target)
+
+    def colorize(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
         """The photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
-        return recolor(self.lightness(condition), self.chroma(condition, prediction))
+        return recolor(self.lightness(condition), self.chroma(condition, prediction, vividness))
 
 
 class LabSpace(Space):
@@ -77,8 +86,8 @@ class LabSpace(Space):
     def merge(self, condition: Any, prediction: Any) -> Any:
         return self.colorize(condition, prediction)
 
-    def chroma(self, condition: Any, prediction: Any) -> Any:
-        return prediction * AB_SCALE
+    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
+        return prediction * (AB_SCALE * vividness)
 
 
 class RGBSpace(Space):
@@ -96,8 +105,8 @@ class RGBSpace(Space):
     def merge(self, condition: Any, prediction: Any) -> Any:
         return ops.clip((prediction + 1.0) / 2.0, 0.0, 1.0)
 
-    def chroma(self, condition: Any, prediction: Any) -> Any:
-        return rgb_to_lab(self.merge(condition, prediction))[..., 1:]
+    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
+        return rgb_to_lab(self.merge(condition, prediction))[..., 1:] * vividness
 
 
 class RGB01Space(RGBSpace):
@@ -120,11 +129,56 @@ class RGB01Space(RGBSpace):
         return ops.clip(prediction, 0.0, 1.0)
 
 
-_SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space)}
+class BinnedLabSpace(Space):
+    """L in, a distribution over quantized ab out: L / 50 − 1 → logits (B, h, w, Q) at a part of the input's size.
+
+    The target is the photo's ab at full size in CIE units; the loss averages it down to the prediction's size.
+    A prediction becomes one colour by the annealed mean (Zhang et al. 2016, equation 5): the expectation after the
+    logits are divided by a temperature, between the mean of all plausible colours (1) and the most plausible one
+    (towards 0). It is then enlarged bilinearly.
+
+    Args:
+        temperature: of the annealed mean at a vividness of 1; at another it is temperature ** vividness, so that 0
+            is the mean and 2 is near the mode.
+        bins: the classes; the packaged ones by default.
+    """
+
+    name = "binned_lab"
+    predicts_lightness = False
+
+    def __init__(self, temperature: float = 0.38, bins: AbBins | None = None) -> None:
+        self.temperature = temperature
+        self.bins = bins or packaged_bins()
+        self.target_channels = len(self.bins)  # type: ignore[misc]
+
+    def split(self, rgb: Any) -> tuple[Any, Any]:
+        lab = rgb_to_lab(rgb)
+        return self.condition(lab[..., :1]), lab[..., 1:]
+
+    def merge(self, condition: Any, prediction: Any) -> Any:
+        return self.colorize(condition, prediction)
+
+    def target_chroma(self, condition: Any, target: Any) -> Any:
+        return target
+
+    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
+        _, height, width, _ = ops.shape(condition)
+        return ops.image.resize(
+            self.annealed_mean(prediction, vividness), (height, width), interpolation="bilinear", antialias=False
+        )
+
+    def annealed_mean(self, logits: Any, vividness: Any = 1.0) -> Any:
+        """Logits (B, h, w, Q) → ab (B, h, w, 2) in CIE units, float32."""
+        temperature = ops.power(self.temperature, ops.cast(vividness, "float32"))
+        shares = ops.softmax(ops.cast(logits, "float32") / temperature, axis=-1)
+        return ops.matmul(shares, ops.convert_to_tensor(self.bins.centers))
+
+
+_SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}
 
 
 def get_space(name: str) -> Space:
-    """The space of that name: `lab`, `rgb` or `rgb01`.
+    """The space of that name: `lab`, `rgb`, `rgb01` or `binned_lab`.
 
     Raises:
         ColorizeError: no such space.
@@ -132,3 +186,10 @@ def get_space(name: str) -> Space:
     if name not in _SPACES:
         raise ColorizeError(f"unknown space '{name}'{did_you_mean(name, _SPACES)} (known: {', '.join(_SPACES)})")
     return _SPACES[name]()
+
+
+def space_of(recipe: Recipe) -> Space:
+    """The space that a recipe's networks speak."""
+    if recipe.space == BinnedLabSpace.name:
+        return BinnedLabSpace(recipe.temperature)
+    return get_space(recipe.space)

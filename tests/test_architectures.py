@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_colorize.architectures import build, names
 from keras_colorize.errors import ColorizeError
-from tests.networks import build_small, gradients, random_inputs
+from tests.networks import SMALL_ARGS, build_small, gradients, random_inputs
 
 EVERY_NETWORK = [(kind, name) for kind in ("generator", "discriminator") for name in names(kind)]
 GENERATORS = names("generator")
@@ -72,7 +72,10 @@ def test_generator_keeps_the_contract(name):
     model = build_small(name)
     (condition,) = model.inputs
     side, _, channels = model.output.shape[1:]
-    assert condition.name == "condition" and condition.shape[1:3] == (side, side)
+    # The classes of `vivid` are at a quarter of the photo's size, everything else is at its own.
+    assert condition.name == "condition" and condition.shape[1:3] == (
+        (4 * side,) * 2 if name == "vivid" else (side,) * 2
+    )
     assert model.layers[-1].name == "prediction"
     prediction = model(random_inputs(model), training=False)
     assert prediction.shape == (2, side, side, channels) and prediction.dtype == tf.float32
@@ -436,3 +439,24 @@ def test_unet_maxpool_block_by_block():
     assert not [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
     assert {layer.epsilon for layer in layers_with_weights(model, keras.layers.BatchNormalization)} == {1e-5}
     assert model.get_layer("head_conv").kernel.shape == (1, 1, 128, 2)
+
+
+# vivid
+
+
+def test_vivid_is_as_compact_as_promised():
+    model = build("vivid", image_size=256)
+    assert model.count_params() == 4_455_253 <= 6e6
+    assert model.output.shape == (None, 64, 64, 309)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    products = sum(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape) for layer in convolutions)
+    assert 2 * products == pytest.approx(6.93e9, rel=1e-3)  # GFLOP, of at most 8
+
+
+def test_vivid_knows_the_whole_scene_everywhere():
+    model = build("vivid", image_size=None, **SMALL_ARGS["vivid"])
+    photo = np.zeros((1, 512, 512, 1), "float32")
+    elsewhere = photo.copy()
+    elsewhere[:, 480:, 480:] = 1.0
+    change = np.abs(np.asarray(model(photo, training=False)) - np.asarray(model(elsewhere, training=False)))
+    assert change[0, 2, 2].max() > 0  # 500 pixels away, far beyond the convolutions' reach

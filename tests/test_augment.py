@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_colorize.augment import augment_photos, random_flips, random_quarter_turns, uniform_noise
+from keras_colorize.augment import augment_photos, random_crops, random_flips, random_quarter_turns, uniform_noise
 from keras_colorize.recipe import Augment
 
 PHOTO = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
@@ -52,3 +52,16 @@ def test_dtype_is_kept_and_the_seed_decides():
 def test_nothing_asked_for_changes_nothing():
     none = Augment(flip_horizontal=False)
     assert np.array_equal(augment_photos(BATCH, keras.random.SeedGenerator(7), none), BATCH)
+
+
+def test_crops_lie_anywhere_and_each_photo_has_its_own():
+    cut = np.asarray(random_crops(BATCH, keras.random.SeedGenerator(3), 2))
+    assert cut.shape == (400, 2, 2, 3) and cut.dtype == np.uint8
+    windows = [PHOTO[i : i + 2, j : j + 2] for i in range(3) for j in range(3)]
+    shares = [share_of(cut, window) for window in windows]
+    assert sum(shares) == 1
+    assert min(shares) > 0.05
+
+
+def test_a_crop_margin_is_cut_off():
+    assert augment_photos(BATCH, keras.random.SeedGenerator(0), Augment(crop_margin=1)).shape == (400, 3, 3, 3)

@@ -206,6 +206,23 @@ def test_missing_splits_are_carved_from_train(tmp_path):
     assert len(only_val["validation"]) == 3 and 15 < len(only_val["test"]) < 50
 
 
+def test_data_sets_side_by_side(tmp_path):
+    root = make(
+        tmp_path / "a",
+        *many(30, "sea/train/"),
+        *many(3, "sea/test/"),
+        *many(20, "town/train/x/"),
+        *many(2, "town/test/"),
+    )
+    source = open_source(root, **FRACTIONS)
+    found = names(source)
+    assert len(found["test"]) == 5 and len(found["train"]) + len(found["validation"]) == 50
+    assert source.notes[0] == "2 data sets side by side: sea, town"
+    # A folder that is no data set: then `train` is a subject like any other.
+    mixed = names(open_source(make(tmp_path / "b", *many(30, "trips/train/"), *many(30, "trips/car/")), **FRACTIONS))
+    assert any("/car/" in name for name in mixed["train"]) and any("/train/" in name for name in mixed["train"])
+
+
 def test_test_folder_without_train_folder(tmp_path):
     found = names(open_source(make(tmp_path / "a", *many(40, "sea/"), *many(4, "test/")), **FRACTIONS))
     assert len(found["test"]) == 4 and all(name.startswith("sea/") for name in found["train"] + found["validation"])

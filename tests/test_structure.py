@@ -14,19 +14,35 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "
 LEVELS = {
     **dict.fromkeys(("errors", "lazy", "registry", "color", "recipe", "sizes", "hardware"), 0),
     **dict.fromkeys(
-        ("layers", "spaces", "augment", "losses", "metrics", "photos", "sources", "data", "backbones", "weights"), 1
+        (
+            "bins",
+            "layers",
+            "spaces",
+            "augment",
+            "losses",
+            "metrics",
+            "photos",
+            "sources",
+            "data",
+            "backbones",
+            "weights",
+            "pictures",
+        ),
+        1,
     ),
     "architectures": 2,
     "training": 3,
     **dict.fromkeys(("runs", "convert"), 4),
-    "cli": 5,
+    "inference": 5,
+    **dict.fromkeys(("evaluation", "report", "export"), 6),
+    "cli": 7,
 }
 # Within a level, only these may import each other, in this direction.
 SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
-    ("sources", "photos"), ("data", "photos"), ("data", "sources"), ("backbones", "layers"),
+    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"), ("backbones", "layers"),
 }  # fmt: skip
-ANY_BACKEND = ("color", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
+ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
 
 
 def name_of(path: Path) -> str:

@@ -3,7 +3,16 @@
 `build("unet", image_size=64, …)` returns a functional `keras.Model`; `names()` lists what there is.
 """
 
-from keras_colorize.architectures import autoencoder, cnn, koalarization, patchgan, resnet_unet, unet, unet_maxpool
+from keras_colorize.architectures import (
+    autoencoder,
+    cnn,
+    koalarization,
+    patchgan,
+    resnet_unet,
+    unet,
+    unet_maxpool,
+    vivid,
+)
 from keras_colorize.registry import arguments, build, names
 
 __all__ = [
@@ -17,4 +26,5 @@ __all__ = [
     "resnet_unet",
     "unet",
     "unet_maxpool",
+    "vivid",
 ]

@@ -17,7 +17,7 @@ from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator, load_photos, open_photos
 from keras_colorize.runs.pictures import colorized_columns, photo_grid
-from keras_colorize.spaces import Space, get_space, grey, recolor
+from keras_colorize.spaces import Space, grey, recolor, space_of
 
 GRID_PHOTOS = 8
 GREY, TRUTH, OWN = "grey (unchanged)", "truth", "own lightness"
@@ -51,11 +51,11 @@ def evaluate(
     generator = load_generator(folder, recipe)
     photos = load_photos(open_photos(recipe), recipe, "test", console, limit)
     with counting_progress(console, "evaluating") as progress, reading_errors():
-        means = measure(generator, get_space(recipe.space), photos, recipe.name, batch_size, progress)
+        means = measure(generator, space_of(recipe), photos, recipe.name, batch_size, progress)
     figures = {row: values.result() for row, values in means.items()}
 
     folder.evaluation.mkdir(exist_ok=True)
-    photo_grid(colorized_columns(generator, get_space(recipe.space), photos.pick(GRID_PHOTOS), recipe.name)).save(
+    photo_grid(colorized_columns(generator, space_of(recipe), photos.pick(GRID_PHOTOS), recipe.name)).save(
         folder.evaluation / "grid.png"
     )
     report = {

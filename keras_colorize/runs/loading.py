@@ -20,14 +20,21 @@ def open_photos(recipe: Recipe) -> Source:
     return open_source(data.source, validation_fraction=data.validation_fraction, test_fraction=data.test_fraction)
 
 
-def load_photos(source: Source, recipe: Recipe, split: Split, console: Console, limit: int | None) -> PhotoSet:
-    """One split at the recipe's size, checked photo by photo with a progress bar; `limit` None or 0 takes all."""
+def load_photos(
+    source: Source, recipe: Recipe, split: Split, console: Console, limit: int | None, margin: int = 0
+) -> PhotoSet:
+    """One split, checked photo by photo with a progress bar.
+
+    Args:
+        limit: at most so many photos; None or 0 takes all.
+        margin: pixels by which the photos are larger than the recipe's size.
+    """
     data = recipe.data
     with counting_progress(console, f"reading {split} photos") as progress:
         return load_split(
             source,
             split,
-            image_size=data.image_size,
+            image_size=data.image_size + margin,
             resize=data.resize,
             drop_grey=data.drop_grey,
             limit=limit or None,

@@ -24,7 +24,7 @@ from keras_colorize.runs.loading import load_photos, open_photos
 from keras_colorize.runs.log import Row
 from keras_colorize.runs.pictures import colorized, colorized_columns
 from keras_colorize.runs.record import RunRecord
-from keras_colorize.training import VALIDATION_MEANS, GANTrainer, Stage, build_stages
+from keras_colorize.training import VALIDATION_MEANS, GANTrainer, Stage, SupervisedTrainer, build_stages
 from keras_colorize.weights import save_weights
 
 PREVIEW_PHOTOS = 8
@@ -64,10 +64,13 @@ class _Training:
         self.generator = self.stages[-1].trainer.generator
         self.space = self.stages[-1].trainer.space
         self.source = open_photos(recipe)
-        self.training_photos = load_photos(self.source, recipe, "train", console, recipe.data.limit)
+        margin = recipe.augment.crop_margin
+        self.training_photos = load_photos(self.source, recipe, "train", console, recipe.data.limit, margin)
         self.validation_photos = load_photos(self.source, recipe, "validation", console, recipe.data.limit)
         self.steps = recipe.schedule.steps_per_epoch or self.training_photos.steps_per_epoch(recipe.data.batch_size)
         self.epochs = sum(stage.epochs for stage in self.stages)
+        for stage in self.stages:
+            stage.set_steps_per_epoch(self.steps)
         jit = resolve_jit(recipe.runtime.jit)
         self.train_steps = [tf.function(s.trainer.train_step, jit_compile=jit, autograph=False) for s in self.stages]
         self.test_step = tf.function(self.stages[-1].trainer.test_step, jit_compile=jit, autograph=False)
@@ -111,15 +114,16 @@ class _Training:
                 progress.begin(f"{self.stages[stage].name} {stage_epoch + 1}/{self.stages[stage].epochs}", done)
                 for row in self._epoch(stage, batches, position, done, saver, stop, progress):
                     if position.step == (epoch + 1) * self.steps:
-                        row |= self._validate()
-                        if stopper and stage == len(self.stages) - 1 and stopper.due(stage_epoch + 1):
-                            row |= self._measure_fid()
-                            value = row[f"val_{recipe.early_stopping.monitor}"]
-                            position.finished = stopper.look(value, position, self.generator)
-                        self._report(self.stages[stage], stage_epoch + 1, row)
-                        last = position.finished or epoch + 1 == self.epochs
-                        if last or (epoch + 1) % recipe.schedule.preview_every == 0:
-                            record.preview(self._preview(), epoch + 1, position.step)
+                        with self.stages[stage].trainer.averaged_generator():
+                            row |= self._validate()
+                            if stopper and stage == len(self.stages) - 1 and stopper.due(stage_epoch + 1):
+                                row |= self._measure_fid()
+                                value = row[f"val_{recipe.early_stopping.monitor}"]
+                                position.finished = stopper.look(value, position, self.generator)
+                            self._report(self.stages[stage], stage_epoch + 1, row)
+                            last = position.finished or epoch + 1 == self.epochs
+                            if last or (epoch + 1) % recipe.schedule.preview_every == 0:
+                                record.preview(self._preview(), epoch + 1, position.step)
                     record.write(row)
                 done = 0
                 if position.finished:
@@ -168,6 +172,11 @@ class _Training:
                     f"stopped by Ctrl-C after step {position.step}: train.py --resume {saver.folder} goes on"
                 )
             saver.save_when_due(position)
+
+    def trainer_at(self, position: Position) -> SupervisedTrainer:
+        """Whose turn the last step was."""
+        stage, _ = self._stage_of(max(0, position.step - 1) // self.steps)
+        return self.stages[stage].trainer
 
     def _stage_of(self, epoch: int) -> tuple[int, int]:
         """Which stage an epoch of the whole schedule belongs to, and its number there."""
@@ -251,7 +260,8 @@ class _Saver:
     def save(self, position: Position) -> None:
         self._checkpoint.save(position)
         trainer = self._training.stages[-1].trainer
-        save_weights(trainer.generator, self.folder.generator_weights)
+        with self._training.trainer_at(position).averaged_generator() as generator:
+            save_weights(generator, self.folder.generator_weights)
         if isinstance(trainer, GANTrainer):
             save_weights(trainer.discriminator, self.folder.discriminator_weights)
         self._record.draw(f"{self._training.recipe.name}, {position.step} steps")

@@ -13,8 +13,9 @@ from keras_colorize.backbones import vgg_features
 from keras_colorize.hardware import resolve_jit, resolve_precision
 from keras_colorize.recipe import Network, Optimizer, Recipe
 from keras_colorize.registry import Kind
-from keras_colorize.spaces import get_space
+from keras_colorize.spaces import space_of
 from keras_colorize.training.gan import GANTrainer
+from keras_colorize.training.schedules import WarmupAndDecay
 from keras_colorize.training.supervised import SupervisedTrainer
 
 
@@ -25,6 +26,12 @@ class Stage:
     name: str
     trainer: SupervisedTrainer
     epochs: int
+    schedules: tuple[WarmupAndDecay, ...] = ()
+
+    def set_steps_per_epoch(self, steps: int) -> None:
+        """Tell learning rates that change over the stage how long it is; before its first step."""
+        for schedule in self.schedules:
+            schedule.total_steps = steps * self.epochs
 
 
 def build_generator(recipe: Recipe, *, image_size: int | None, precision: str = "float32") -> keras.Model:
@@ -52,9 +59,10 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     jit = resolve_jit(recipe.runtime.jit)
     on_cpu = not tf.config.list_physical_devices("GPU")
     options: dict[str, Any] = {
-        "space": get_space(recipe.space),
+        "space": space_of(recipe),
         "augment": recipe.augment,
         "loss": recipe.loss,
+        "average": recipe.optimizer.average,
         "seed": recipe.runtime.seed,
         "jit_color": on_cpu and not jit and recipe.runtime.jit != "off",
     }
@@ -66,24 +74,28 @@ def build_stages(recipe: Recipe) -> list[Stage]:
             features = vgg_features(recipe.backbone_weights)
         options["perceptual_features"] = features
 
-    epochs, optimizer = recipe.schedule.epochs, build_optimizer(recipe.optimizer)
+    epochs = recipe.schedule.epochs
+    rate, discriminator_options = learning_rate(recipe.optimizer), recipe.discriminator_optimizer or recipe.optimizer
+    optimizer = build_optimizer(recipe.optimizer, rate)
     discriminator = build_discriminator(recipe, image_size=size, precision=precision)
     if discriminator is None:
         trainer = SupervisedTrainer(generator, **options)
         trainer.compile(optimizer, jit_compile=jit)
-        return [Stage("train", trainer, epochs)]
+        return [Stage("train", trainer, epochs, _schedules(rate))]
 
     gan = GANTrainer(generator, discriminator, discriminator_every=recipe.schedule.discriminator_every, **options)
-    gan.compile(optimizer, build_optimizer(recipe.discriminator_optimizer or recipe.optimizer), jit_compile=jit)
+    discriminator_rate = learning_rate(discriminator_options)
+    gan.compile(optimizer, build_optimizer(discriminator_options, discriminator_rate), jit_compile=jit)
+    main = Stage("train", gan, epochs, _schedules(rate, discriminator_rate))
     if recipe.pretrain.epochs == 0:
-        return [Stage("train", gan, epochs)]
+        return [main]
     alone = SupervisedTrainer(generator, **options)
     alone.compile(keras.optimizers.Adam(recipe.pretrain.learning_rate, recipe.pretrain.beta_1), jit_compile=jit)
-    return [Stage("pretrain", alone, recipe.pretrain.epochs), Stage("train", gan, epochs)]
+    return [Stage("pretrain", alone, recipe.pretrain.epochs), main]
 
 
 def _build(recipe: Recipe, network: Network, kind: Kind, image_size: int | None, precision: str) -> keras.Model:
-    space = get_space(recipe.space)
+    space = space_of(recipe)
     args = dict(network.args)
     if "backbone_weights" in architectures.arguments(network.name, kind):
         args.setdefault("backbone_weights", recipe.backbone_weights)
@@ -98,12 +110,23 @@ def _build(recipe: Recipe, network: Network, kind: Kind, image_size: int | None,
         )
 
 
-def build_optimizer(options: Optimizer) -> keras.Optimizer:
+def learning_rate(options: Optimizer) -> float | WarmupAndDecay:
+    """A constant, or a schedule, which waits for its `total_steps` where it decays."""
+    if options.warmup_steps or options.decay != "none":
+        return WarmupAndDecay(options.learning_rate, options.warmup_steps, decay=options.decay == "linear")
+    return options.learning_rate
+
+
+def build_optimizer(options: Optimizer, rate: float | WarmupAndDecay) -> keras.Optimizer:
     """Adam or SGD as the recipe describes it."""
-    common = {"learning_rate": options.learning_rate, "weight_decay": options.weight_decay or None}
+    common = {"learning_rate": rate, "weight_decay": options.weight_decay or None}
     if options.name == "adam":
         return keras.optimizers.Adam(beta_1=options.beta_1, beta_2=options.beta_2, **common)
     return keras.optimizers.SGD(momentum=options.momentum, **common)
+
+
+def _schedules(*rates: float | WarmupAndDecay) -> tuple[WarmupAndDecay, ...]:
+    return tuple(rate for rate in rates if isinstance(rate, WarmupAndDecay))
 
 
 @contextmanager

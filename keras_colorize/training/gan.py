@@ -39,6 +39,7 @@ class GANTrainer(SupervisedTrainer):
         loss: Loss | None = None,
         discriminator_every: int = 1,
         perceptual_features: keras.Model | None = None,
+        average: float = 0.0,
         seed: int = 0,
         jit_color: bool = False,
     ) -> None:
@@ -48,6 +49,7 @@ class GANTrainer(SupervisedTrainer):
             augment=augment,
             loss=loss,
             perceptual_features=perceptual_features,
+            average=average,
             seed=seed,
             jit_color=jit_color,
         )
@@ -78,7 +80,7 @@ class GANTrainer(SupervisedTrainer):
             adversarial = self.generator_adversarial(self.discriminator([x, fake], training=True))
             losses = self.generator_losses(x, y, fake)
             losses["g_total"] += adversarial
-        self.learn(self.optimizer, tape, losses["g_total"], self.generator.trainable_variables)
+        self.learn_generator(tape, losses["g_total"])
         means = self.update_means(g_adversarial=adversarial, **losses)
         return {"d_real": self.means["d_real"].result(), "d_fake": self.means["d_fake"].result(), **means}
 

@@ -1,5 +1,7 @@
 """A generator alone: photos in, reconstruction loss, one optimizer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -7,10 +9,11 @@ import tensorflow as tf
 
 from keras_colorize.augment import augment_photos, uniform_noise
 from keras_colorize.color import rgb_from_u8, rgb_to_u8
-from keras_colorize.losses import RECONSTRUCTION, perceptual
+from keras_colorize.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipe import Augment, Loss
-from keras_colorize.spaces import Space
+from keras_colorize.spaces import BinnedLabSpace, Space
+from keras_colorize.training.averaging import AveragedWeights
 
 # What `test_step` measures besides the reconstruction loss.
 VALIDATION_MEANS = ("ab_mae", "psnr", "pixel_accuracy_5")
@@ -30,6 +33,7 @@ class SupervisedTrainer(keras.Model):
         loss: which reconstruction loss, and its weight.
         perceptual_features: rgb (B, H, W, 3) in [0, 1] → features, where `loss.perceptual_weight` is not 0.
         seed: of augmentation; dropout's seeds are Keras's own.
+        average: share that the running average of the generator's weights keeps at each step; 0 keeps none.
         jit_color: compile the colour conversion with XLA on its own; pays on a CPU, where the whole step is not.
     """
 
@@ -41,6 +45,7 @@ class SupervisedTrainer(keras.Model):
         augment: Augment | None = None,
         loss: Loss | None = None,
         perceptual_features: keras.Model | None = None,
+        average: float = 0.0,
         seed: int = 0,
         jit_color: bool = False,
     ) -> None:
@@ -49,10 +54,14 @@ class SupervisedTrainer(keras.Model):
         self.space = space
         self.augment = augment or Augment()
         self.loss_options = loss or Loss()
-        self.reconstruction_loss = RECONSTRUCTION[self.loss_options.reconstruction]
+        if isinstance(space, BinnedLabSpace):
+            self.reconstruction_loss = rebalanced_cross_entropy(space.bins, self.loss_options.rebalancing)
+        else:
+            self.reconstruction_loss = RECONSTRUCTION[self.loss_options.reconstruction]
         self.perceptual_features = perceptual_features
         self.augment_seed = keras.random.SeedGenerator(seed)
         self.split = tf.function(space.split, jit_compile=True, autograph=False) if jit_color else space.split
+        self.averages = AveragedWeights(generator.trainable_variables, average) if average else None
         names = [*self.loss_names(), *VALIDATION_MEANS]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True  # the trainer itself is never called
@@ -74,7 +83,17 @@ class SupervisedTrainer(keras.Model):
     def state_variables(self) -> list[keras.Variable]:
         """Everything that a resumed run needs: weights, seeds, running means, optimizers."""
         means = [variable for metric in self.metrics for variable in metric.variables]
-        return [*self.variables, *means, *self.optimizer.variables]
+        averages = self.averages.variables if self.averages is not None else []
+        return [*self.variables, *means, *self.optimizer.variables, *averages]
+
+    @contextmanager
+    def averaged_generator(self) -> Iterator[keras.Model]:
+        """The generator as it is to be used: inside, with its averaged weights where it has them."""
+        if self.averages is None:
+            yield self.generator
+        else:
+            with self.averages.in_place():
+                yield self.generator
 
     def prepare(self, rgb_u8: Any, *, training: bool) -> tuple[Any, Any]:
         """Photos uint8 (B, S, S, 3) → condition, target, augmented when training."""
@@ -90,15 +109,21 @@ class SupervisedTrainer(keras.Model):
         with tf.GradientTape() as tape:
             prediction = self.generator(condition, training=True)
             losses = self.generator_losses(condition, target, prediction)
-        self.learn(self.optimizer, tape, losses["g_total"], self.generator.trainable_variables)
+        self.learn_generator(tape, losses["g_total"])
         return self.update_means(**losses)
+
+    def learn_generator(self, tape: tf.GradientTape, loss: Any) -> None:
+        """One update of the generator, and of the average of its weights."""
+        self.learn(self.optimizer, tape, loss, self.generator.trainable_variables)
+        if self.averages is not None:
+            self.averages.update(self.optimizer.iterations)
 
     def generator_losses(self, condition: Any, target: Any, prediction: Any) -> dict[str, Any]:
         """The weighted sum `g_total` of what does not need a discriminator, and its parts."""
         losses = {"g_reconstruction": global_mean(self.reconstruction_loss(target, prediction))}
         total = self.loss_options.reconstruction_weight * losses["g_reconstruction"]
         if self.perceptual_features is not None:
-            chroma = self.space.chroma(condition, target), self.space.chroma(condition, prediction)
+            chroma = self.space.target_chroma(condition, target), self.space.chroma(condition, prediction)
             losses["g_perceptual"] = global_mean(perceptual(self.perceptual_features, *chroma))
             total += self.loss_options.perceptual_weight * losses["g_perceptual"]
         return {**losses, "g_total": total}
@@ -106,7 +131,7 @@ class SupervisedTrainer(keras.Model):
     def test_step(self, rgb_u8: Any) -> dict[str, Any]:
         condition, target = self.prepare(rgb_u8, training=False)
         prediction = self.generator(condition, training=False)
-        truth_ab, predicted_ab = self.space.chroma(condition, target), self.space.chroma(condition, prediction)
+        truth_ab, predicted_ab = self.space.target_chroma(condition, target), self.space.chroma(condition, prediction)
         return self.update_means(
             g_reconstruction=self.reconstruction_loss(target, prediction),
             ab_mae=ab_mae(truth_ab, predicted_ab),

@@ -1,0 +1,49 @@
+"""A running average of weights (Polyak averaging), which validates better than any single step's weights."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# A young average must not remember the initial weights: at step t it keeps at most (1 + t) / (10 + t).
+_GROWTH = 10.0
+
+
+class AveragedWeights:
+    """average ← k · average + (1 − k) · weight after each step, where k grows to `keep`.
+
+    Args:
+        weights: the variables to follow.
+        keep: k once the run is under way, such as 0.999.
+    """
+
+    def __init__(self, weights: Sequence[keras.Variable], keep: float) -> None:
+        self._weights = list(weights)
+        self._keep = keep
+        self.variables = [
+            keras.Variable(
+                keras.ops.convert_to_numpy(weight), dtype="float32", trainable=False, name=f"{weight.name}_average"
+            )
+            for weight in self._weights
+        ]
+
+    def update(self, step: Any) -> None:
+        """After step number `step`, counted from 1."""
+        t = tf.cast(step, "float32")
+        keep = tf.minimum(self._keep, (1.0 + t) / (_GROWTH + t))
+        for average, weight in zip(self.variables, self._weights, strict=True):
+            average.assign(average.value + (1.0 - keep) * (tf.cast(weight.value, "float32") - average.value))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The averages stand where the weights were; outside compiled steps only."""
+        before = [tf.identity(weight.value) for weight in self._weights]
+        for weight, average in zip(self._weights, self.variables, strict=True):
+            weight.assign(average.value)
+        try:
+            yield
+        finally:
+            for weight, value in zip(self._weights, before, strict=True):
+                weight.assign(value)

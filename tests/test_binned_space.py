@@ -1,0 +1,114 @@
+"""The space of quantized chroma: decoding, its loss, and the trainer that uses both."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_colorize.bins import packaged_bins
+from keras_colorize.errors import ColorizeError
+from keras_colorize.losses import rebalanced_cross_entropy
+from keras_colorize.recipe import Recipe
+from keras_colorize.spaces import BinnedLabSpace, get_space, space_of
+from keras_colorize.training import build_stages
+from tests.conftest import colorful_photo
+
+RGB = colorful_photo(3, 32, 32)[None].astype("float32") / 255
+
+
+def logits_of(ab: np.ndarray) -> np.ndarray:
+    """Logits whose softmax is the soft target of each colour."""
+    bins = packaged_bins()
+    classes, weights = (np.asarray(part) for part in bins.corners(ab))
+    shares = np.zeros((*ab.shape[:-1], len(bins)), "float32")
+    np.put_along_axis(shares, classes, weights, axis=-1)
+    return np.log(shares + 1e-12)
+
+
+def test_a_perfect_prediction_gives_the_photo_back():
+    space = BinnedLabSpace(temperature=1.0)
+    condition, target = space.split(RGB)
+    prediction = logits_of(np.asarray(target))
+    np.testing.assert_allclose(space.chroma(condition, prediction), target, atol=0.02)
+    np.testing.assert_allclose(space.colorize(condition, prediction), RGB, atol=5e-3)
+    np.testing.assert_allclose(space.merge(condition, prediction), RGB, atol=5e-3)
+    np.testing.assert_array_equal(space.target_chroma(condition, target), target)
+
+
+def test_vividness_goes_from_the_mean_to_the_mode():
+    space = BinnedLabSpace(temperature=0.4)
+    bins = space.bins
+    logits = np.full((1, 1, 1, len(bins)), -1e4, "float32")
+    red = int(np.where((bins.centers == (60, 40)).all(axis=-1))[0][0])
+    green = int(np.where((bins.centers == (-60, 40)).all(axis=-1))[0][0])
+    logits[..., red], logits[..., green] = np.log(0.6), np.log(0.4)
+
+    def a_at(vividness):
+        return float(np.asarray(space.annealed_mean(logits, vividness))[0, 0, 0, 0])
+
+    def expected(temperature):
+        shares = np.array([0.6, 0.4]) ** (1 / temperature)
+        return float(shares @ [60, -60] / shares.sum())
+
+    assert a_at(0) == pytest.approx(12, abs=1e-3)
+    assert a_at(1) == pytest.approx(expected(0.4), abs=1e-3)
+    assert a_at(2) == pytest.approx(expected(0.16), abs=1e-3)
+
+
+def test_chroma_comes_at_the_size_of_the_condition():
+    space = BinnedLabSpace()
+    logits = np.random.default_rng(0).normal(size=(2, 4, 6, len(space.bins))).astype("float32")
+    assert space.chroma(tf.zeros((2, 16, 24, 1)), logits).shape == (2, 16, 24, 2)
+
+
+def test_the_loss_is_the_dense_cross_entropy():
+    bins = packaged_bins()
+    rng = np.random.default_rng(1)
+    target = rng.uniform(-40, 40, (2, 8, 8, 2)).astype("float32")
+    logits = rng.normal(size=(2, 4, 4, len(bins))).astype("float32")
+    small = target.reshape(2, 4, 2, 4, 2, 2).mean(axis=(2, 4))
+    shares = np.exp(logits_of(small).astype("float64"))
+    log_probability = logits - np.log(np.exp(logits.astype("float64")).sum(axis=-1, keepdims=True))
+    for rebalancing in (0.0, 0.5):
+        weights = (shares * bins.class_weights(rebalancing)).sum(axis=-1)
+        expected = -(weights * (shares * log_probability).sum(axis=-1)).mean(axis=(1, 2))
+        np.testing.assert_allclose(rebalanced_cross_entropy(bins, rebalancing)(target, logits), expected, rtol=1e-4)
+
+
+def test_a_recipe_gives_its_space_its_temperature():
+    space = space_of(Recipe.load("vivid", ["temperature=0.25"]))
+    assert isinstance(space, BinnedLabSpace) and space.temperature == 0.25
+    assert space.target_channels == 309
+    assert type(space_of(Recipe.load("unet_skip"))) is type(get_space("rgb"))
+
+
+@pytest.mark.parametrize("override", ["space=lab", "loss.reconstruction=l1"])
+def test_space_and_loss_need_each_other(override):
+    with pytest.raises(ColorizeError, match="need each other"):
+        Recipe.load("vivid", [override])
+
+
+def test_training_learns_the_colors_of_one_photo():
+    recipe = Recipe.load("vivid").with_values(
+        **{
+            "generator.args": {"filters": [8, 8, 16, 16], "blocks": [0, 1, 1, 1]},
+            "data.image_size": 32,
+            "augment.crop_margin": 4,
+            "augment.flip_horizontal": False,
+            "optimizer.warmup_steps": 5,
+            "optimizer.average": 0.9,
+            "runtime.precision": "float32",
+        }
+    )
+    (stage,) = build_stages(recipe)
+    stage.set_steps_per_epoch(3)
+    photos = tf.constant(np.stack([colorful_photo(5, 36, 36)] * 4))
+    trainer = stage.trainer
+    step = tf.function(trainer.train_step, autograph=False)
+    before = float(trainer.test_step(photos[:, :32, :32])["ab_mae"])
+    for _ in range(60):
+        step(photos)
+    for metric in trainer.metrics:
+        metric.reset_state()
+    with trainer.averaged_generator():
+        after = float(trainer.test_step(photos[:, :32, :32])["ab_mae"])
+    assert after < 0.6 * before

@@ -1,0 +1,46 @@
+"""Learning rates over a run, and the running average of weights."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_colorize.recipe import Recipe
+from keras_colorize.training import build_stages
+from keras_colorize.training.averaging import AveragedWeights
+from keras_colorize.training.schedules import WarmupAndDecay
+
+
+def test_the_rate_rises_and_falls_linearly():
+    schedule = WarmupAndDecay(0.1, 4, decay=True, total_steps=13)
+    rates = [float(schedule(step)) for step in range(14)]
+    np.testing.assert_allclose(rates[:4], [0.025, 0.05, 0.075, 0.1], rtol=1e-5)
+    np.testing.assert_allclose(np.diff(rates[4:13]), -0.01, rtol=1e-3)
+    assert rates[12] == pytest.approx(0.01) and rates[13] == 0
+
+
+def test_without_decay_it_stays():
+    schedule = WarmupAndDecay(0.1, 2, decay=False)
+    np.testing.assert_allclose([float(schedule(step)) for step in (0, 1, 2, 1000)], [0.05, 0.1, 0.1, 0.1], rtol=1e-6)
+
+
+def test_a_stage_tells_its_schedules_how_long_it_is():
+    recipe = Recipe.load("vivid", ["generator.args.filters=[8,8,8,8]", "schedule.epochs=3", "data.image_size=32"])
+    (stage,) = build_stages(recipe)
+    stage.set_steps_per_epoch(100)
+    (schedule,) = stage.schedules
+    assert schedule.total_steps == 300
+    assert float(schedule(299)) < 1e-4 < float(schedule(200)) == pytest.approx(3e-3, rel=0.01)
+
+
+def test_an_average_follows_its_weights_and_they_come_back():
+    weight = keras.Variable([0.0])
+    average = AveragedWeights([weight], keep=0.5)
+    expected = 0.0
+    for step, value in enumerate([1.0, 2.0, 4.0], start=1):
+        weight.assign([value])
+        average.update(step)
+        keep = min(0.5, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * value
+    with average.in_place():
+        assert float(weight[0]) == pytest.approx(expected)
+    assert float(weight[0]) == 4.0
