@@ -155,17 +155,20 @@ class Card:
 
     parameters: of the generator at the recipe's own size, as Keras counts them.
     needs: weights of others, fetched at first use.
+    sha256: of the packaged weights, where there are some.
     """
 
     parameters: int = 0
     needs: list[str] = field(default_factory=list)
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All that a run needs to be run again.
 
-    `backbone_weights` is for every network that others trained: encoders, extractors, VGG, FID's Inception.
+    `initial_weights` are what the generator starts from: a file of weights, or `zoo` for those that the package has for
+    the system of this name. `backbone_weights` is for every network that others trained: encoders, extractors, VGG, FID's Inception.
     `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B). `temperature` is of the
     annealed mean that turns a distribution over colours into one, in the space `binned_lab`.
     """
@@ -178,6 +181,7 @@ class Recipe:
     generator: Network = field(default_factory=Network)
     discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
+    initial_weights: str = ""
     stochastic: bool = False
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)

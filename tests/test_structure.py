@@ -26,6 +26,7 @@ LEVELS = {
             "data",
             "backbones",
             "weights",
+            "packed",
             "pictures",
         ),
         1,

@@ -22,6 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--resume", metavar="RUN", nargs="?", const="", help="go on with a run folder; without RUN, with the newest"
     )
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--from-zoo",
+        action="store_const",
+        const="zoo",
+        help="start from the weights that the package has for the model: fine-tuning on photos of your own",
+    )
+    start.add_argument("--from-weights", metavar="FILE", help="start from a run's .weights.h5 or a packed .npz")
     parser.add_argument("--data", help="sample (default), a folder, a list file, or tfds:NAME[/CONFIG]")
     parser.add_argument("--out", default="runs", help="where run folders go (default: %(default)s)")
     parser.add_argument("--image-size", type=int, metavar="PIXELS")
@@ -47,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 # Options that are recipe fields under a shorter name.
 FIELDS = {
+    "from_zoo": "initial_weights",
+    "from_weights": "initial_weights",
     "data": "data.source",
     "image_size": "data.image_size",
     "batch_size": "data.batch_size",

@@ -1,11 +1,15 @@
 """What a run reads: photos by its recipe, its trained generator."""
 
+from pathlib import Path
+
 import keras
 from rich.console import Console
 
 from keras_colorize.data import PhotoSet, load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.layers import keep_dropout_on
+from keras_colorize.packed import SUFFIX as PACKED_SUFFIX
+from keras_colorize.packed import load_packaged, unpack_weights
 from keras_colorize.recipe import Recipe
 from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
@@ -41,6 +45,32 @@ def load_photos(
             memory_limit_bytes=int(data.memory_gib * 2**30),
             progress=progress,
         )
+
+
+def load_initial_weights(generator: keras.Model, recipe: Recipe) -> None:
+    """What `recipe.initial_weights` names, into a generator that is about to train.
+
+    Raises:
+        ColorizeError: no such file, no packaged weights of that name, or weights of another network.
+    """
+    if recipe.initial_weights == "zoo":
+        load_packaged(recipe.name, generator)
+    elif recipe.initial_weights:
+        load_weights_file(generator, Path(recipe.initial_weights))
+
+
+def load_weights_file(generator: keras.Model, file: Path) -> None:
+    """A run's `.weights.h5`, or a packed `.npz`.
+
+    Raises:
+        ColorizeError: the file is missing, of another kind, or of another network.
+    """
+    if not file.is_file():
+        raise ColorizeError(f"no weights at '{file}': expected a run's generator.weights.h5 or a packed .npz")
+    if file.suffix == PACKED_SUFFIX:
+        unpack_weights(generator, file)
+    else:
+        load_weights(generator, file)
 
 
 def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:

@@ -20,7 +20,7 @@ from keras_colorize.runs.early_stopping import EarlyStopper, FidMonitor
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.header import describe_run, grey_figures
 from keras_colorize.runs.interruption import StopRequest
-from keras_colorize.runs.loading import load_photos, open_photos
+from keras_colorize.runs.loading import load_initial_weights, load_photos, open_photos
 from keras_colorize.runs.log import Row
 from keras_colorize.runs.pictures import colorized, colorized_columns
 from keras_colorize.runs.record import RunRecord
@@ -41,6 +41,7 @@ def start(recipe: Recipe, out: str | Path, console: Console, remarks: list[str])
         KeyboardInterrupt: stopped by Ctrl-C, after the checkpoint was written.
     """
     training = _Training(recipe, console, remarks)  # everything that can be refused, before a folder is made
+    load_initial_weights(training.generator, recipe)
     folder = RunFolder.create(out, recipe)
     training.run(folder, resume=False)
     return folder

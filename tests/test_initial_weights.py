@@ -1,0 +1,56 @@
+"""Where a generator starts from: a run's weights, a packed file, the package's own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_colorize.cli import main
+from keras_colorize.errors import ColorizeError
+from keras_colorize.packed import pack_weights
+from keras_colorize.recipe import Recipe
+from keras_colorize.runs import train
+from keras_colorize.runs.loading import load_generator, load_initial_weights
+from keras_colorize.training import build_generator
+
+SMALL = {
+    "generator.args": {"filters": [8, 8, 8, 8]},
+    "data.image_size": 32,
+    "data.batch_size": 4,
+    "augment.crop_margin": 4,
+    "schedule.epochs": 1,
+    "schedule.steps_per_epoch": 1,
+    "runtime.precision": "float32",
+}
+
+
+def small_recipe(source: Path) -> Recipe:
+    return Recipe.load("vivid").with_values(**SMALL, **{"data.source": str(source)})
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".npz"])
+def test_a_generator_starts_from_a_file(photo_folder, tmp_path, suffix):
+    folder = train.start(small_recipe(photo_folder), tmp_path, Console(quiet=True), [])
+    trained = load_generator(folder, folder.recipe())
+    file = folder.generator_weights
+    if suffix == ".npz":
+        pack_weights(trained, file := tmp_path / "packed.npz")
+    recipe = small_recipe(photo_folder).with_values(initial_weights=str(file))
+    fresh = build_generator(recipe, image_size=32)
+    load_initial_weights(fresh, recipe)
+    for one, other in zip(trained.variables, fresh.variables, strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-3, atol=1e-6)
+
+
+def test_missing_weights_are_a_line(photo_folder, tmp_path, capsys):
+    code = main(["train", "--model", "vivid", "--smoke", "--from-weights", "none.h5", "--out", str(tmp_path / "runs")])
+    assert code == 2
+    assert "no weights at 'none.h5'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()  # refused before a folder is made
+
+
+def test_a_system_without_packaged_weights_cannot_start_from_them(photo_folder):
+    recipe = small_recipe(photo_folder).with_values(name="unet_skip", initial_weights="zoo")
+    with pytest.raises(ColorizeError, match="'unet_skip' comes without weights"):
+        load_initial_weights(build_generator(recipe, image_size=32), recipe)
