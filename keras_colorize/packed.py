@@ -28,7 +28,7 @@ def pack_weights(network: keras.Model, file: Path) -> str:
         values = keras.ops.convert_to_numpy(variable)
         arrays[variable.path] = values.astype("float16") if values.ndim > 1 else values
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)
     data = buffer.getvalue()
     temporary = file.with_name(f"tmp-{file.name}")
     try:

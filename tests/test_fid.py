@@ -55,6 +55,36 @@ def test_frechet_distance_is_the_textbook_formula():
     assert frechet_distance(*b, *a) == pytest.approx(expected, rel=1e-6)
 
 
+def test_fid_and_kid_are_those_of_a_pytorch_reference():
+    """Both written out in PyTorch as its FID packages have them, on the same features, fed here in uneven batches."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    sets = [rng.gamma(2, 1, (count, 32)) @ rng.normal(size=(32, 32)) / 6 for count in (700, 600)]
+    a, b = (torch.tensor(features) for features in sets)
+
+    mean_a, mean_b, cov_a, cov_b = a.mean(0), b.mean(0), torch.cov(a.T), torch.cov(b.T)
+    overlap = torch.linalg.eigvals(cov_a @ cov_b).sqrt().real.sum()
+    fid = ((mean_a - mean_b) ** 2).sum() + torch.trace(cov_a) + torch.trace(cov_b) - 2 * overlap
+    ours = []
+    for features in sets:
+        ours.append(FeatureStatistics("same"))
+        for batch in np.array_split(features, [1, 40, 111, 500]):
+            ours[-1].update(batch)
+    with pytest.warns(UserWarning, match="biased"):
+        assert fid_between(*ours).value == pytest.approx(float(fid), rel=1e-6)
+
+    def kernel(x, y):
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    choice, estimates = np.random.default_rng(5), []
+    for _ in range(4):
+        x, y = (s[choice.choice(len(s), 50, replace=False)] for s in (a, b))
+        within = sum((kernel(z, z).sum() - kernel(z, z).diagonal().sum()) / (50 * 49) for z in (x, y))
+        estimates.append(float(within - 2 * kernel(x, y).mean()))
+    value, _ = kernel_inception_distance(*sets, subsets=4, subset_size=50, seed=5)
+    assert value == pytest.approx(np.mean(estimates), rel=1e-6)
+
+
 def test_frechet_distance_of_singular_covariances():
     rng = np.random.default_rng(0)
     a, b = moments(rng.normal(size=(10, 64))), moments(rng.normal(size=(12, 64)) + 1)  # ranks 9 and 11 of 64
@@ -98,9 +128,12 @@ def test_statistics_merge_save_and_load(tmp_path):
 
     whole.save(tmp_path / "truth.npz")
     loaded = FeatureStatistics.load(tmp_path / "truth.npz")
-    assert (loaded.network, loaded.count) == ("tiny", 30)
+    assert (loaded.network, loaded.count, loaded.digest) == ("tiny", 30, "")
     np.testing.assert_array_equal(loaded.mean, whole.mean)
     np.testing.assert_allclose(loaded.covariance, whole.covariance, rtol=1e-15)
+    whole.digest = "photos"
+    whole.save(tmp_path / "truth.npz")
+    assert FeatureStatistics.load(tmp_path / "truth.npz").digest == "photos"
     loaded.update(features)  # and goes on from there
     np.testing.assert_allclose(loaded.mean, features.mean(axis=0), atol=1e-12)
     assert loaded.count == 60
@@ -466,6 +499,17 @@ def test_fid_and_kid_of_sets_carry_their_network(tmp_path):
     for function in (fid_between, kid_between):
         with pytest.raises(ColorizeError, match="'tiny' cannot be compared with features of 'another'"):
             function(truth, other_network)
+
+
+def test_features_that_are_not_kept_serve_fid_only():
+    network = keras_network(tiny_model(), "tiny")
+    kept, dropped = ImageSet(network), ImageSet(network, keep_features=False)
+    for image_set in (kept, dropped):
+        image_set.update(photos(20))
+    np.testing.assert_array_equal(dropped.statistics.covariance, kept.statistics.covariance)
+    assert len(dropped) == 20
+    with pytest.raises(ValueError, match="keep_features=True"):
+        kid_between(kept, dropped)
 
 
 def test_fid_of_enough_images_is_quiet():

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from keras_colorize import metrics
@@ -45,6 +46,7 @@ ALL = {
     "ab_mae": (metrics.ab_mae, chroma),
     "ab_psnr": (metrics.ab_psnr, chroma),
     "pixel_accuracy": (lambda a, b: metrics.pixel_accuracy(a, b, 0.1), chroma),
+    "ab_entropy": (metrics.ab_entropy, lambda count: chroma(count)[:1]),
 }
 
 
@@ -177,6 +179,37 @@ def test_grey_has_no_colorfulness():
     np.testing.assert_array_equal(values(metrics.colorfulness_abs, grey), [0, 0])
 
 
+# Colour bins
+
+
+def test_ab_histogram_is_numpys():
+    ab, _ = chroma(3)
+    ab[0, 0, 0], ab[0, 0, 1] = [-130, 114.9], [200, -115]  # beyond the outermost bins, and at an edge
+    counts = values(metrics.ab_histogram, ab)
+    assert counts.shape == (3, 23, 23) and counts.dtype == np.int32
+    inside = np.clip(ab, metrics.AB_EDGES[0], metrics.AB_EDGES[-1] - 1e-3).reshape(3, -1, 2)
+    edges = [metrics.AB_EDGES, metrics.AB_EDGES]
+    np.testing.assert_array_equal(counts, [np.histogram2d(*photo.T, edges)[0] for photo in inside])
+    np.testing.assert_array_equal(counts.sum(axis=(1, 2)), 12 * 10)
+
+
+def test_entropy_by_construction_and_scipys():
+    neutral = np.random.default_rng(0).normal(0, 0.01, (1, 8, 8, 2)).astype("float32")  # rounding noise of a grey photo
+    np.testing.assert_array_equal(values(metrics.ab_entropy, neutral), [0])
+    four = neutral.copy()
+    four[0, :4, :, 0] += 20
+    four[0, :, :4, 1] -= 40
+    np.testing.assert_allclose(values(metrics.ab_entropy, four), [2], rtol=1e-6)  # four bins, equally full
+    ab, _ = chroma(3)
+    counts = values(metrics.ab_histogram, ab)
+    expected = [stats.entropy(photo.ravel(), base=2) for photo in counts]
+    np.testing.assert_allclose(values(metrics.ab_entropy, ab), expected, rtol=1e-5)
+    # of a set: of the histograms' sum, however large
+    total = counts.astype("int64").sum(axis=0) * 10**7
+    assert values(metrics.entropy, total) == pytest.approx(stats.entropy(total.ravel(), base=2), rel=1e-5)
+    assert values(metrics.entropy, np.zeros((2, 2), "int64")) == 0
+
+
 # Batches, dtypes, compilation
 
 
@@ -224,6 +257,8 @@ def test_wrong_shapes_are_refused():
         metrics.colorfulness(image[0])
     with pytest.raises(ColorizeError, match=r"\(B, H, W, 2\)"):
         metrics.ab_mae(image, image)
+    with pytest.raises(ColorizeError, match=r"\(B, H, W, 2\), got shape \(1, 16, 16, 3\)"):
+        metrics.ab_entropy(image)
     with pytest.raises(ColorizeError, match="10×16, the window needs 11×11"):
         metrics.ssim(image[:, :10], image[:, :10])
 

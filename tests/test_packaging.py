@@ -21,7 +21,12 @@ def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     packaged = {name.removeprefix("keras_colorize/zoo/") for name in names if name.startswith("keras_colorize/zoo/")}
     assert {path.name for path in (ROOT / "zoo").glob("*.toml")} <= packaged
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "keras_colorize").rglob("*.py")}
+    assert "ab_prior.json" in packaged
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for suffix in ("py", "html", "css", "js")
+        for path in (ROOT / "keras_colorize").rglob(f"*.{suffix}")
+    }
     assert sources <= set(names)
 
     site = tmp_path / "site"

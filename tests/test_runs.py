@@ -1,7 +1,6 @@
-"""A run from end to end: what it leaves, that it resumes exactly, that it is measured beside grey."""
+"""A run from end to end: what it leaves, that it resumes exactly, how it is found again."""
 
 import itertools
-import json
 import re
 import shutil
 import signal
@@ -9,34 +8,16 @@ import signal
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Recipe
 from keras_colorize.runs import train
-from keras_colorize.runs.evaluate import GREY, TRUTH, evaluate
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator
 from keras_colorize.runs.log import RunLog, read_log
+from keras_colorize.training import CompiledSteps
 from tests.conftest import write_photos
-
-QUIET = Console(quiet=True)
-SETTINGS = (
-    "generator.args={filters=[8,8,8,8,8], skips=true, dropout_ups=[1]}",
-    "discriminator.args.filters=[8,8]",
-    "data.image_size=32",
-    "data.batch_size=4",
-    "data.validation_fraction=0.2",
-    "data.test_fraction=0.2",
-    "schedule.epochs=3",
-    "schedule.log_every=2",
-    "runtime.deterministic=true",
-)
-
-
-def tiny(photo_folder, *settings):
-    return Recipe.load("unet_skip", [*SETTINGS, f"data.source='{photo_folder}'", *settings])
+from tests.tiny_runs import QUIET, tiny, weights
 
 
 @pytest.fixture(scope="module")
@@ -107,26 +88,16 @@ def test_same_seed_gives_bit_equal_weights(finished):
     assert not all(np.array_equal(a, b) for a, b in zip(weights(folder), weights(other), strict=True))
 
 
-def weights(folder):
-    return load_generator(folder, folder.recipe()).get_weights()
-
-
 def press_ctrl_c_during_step(number, monkeypatch):
     """Raise SIGINT while training step `number` of the next run is under way."""
-    prepare = train._Training.__init__
+    step, steps = CompiledSteps.train, itertools.count(1)
 
-    def prepare_and_count(self, *args):
-        prepare(self, *args)
-        (step,), steps = self.train_steps, itertools.count(1)
+    def counted(self, *args):
+        if next(steps) == number:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, *args)
 
-        def counted(batch):
-            if next(steps) == number:
-                signal.raise_signal(signal.SIGINT)
-            return step(batch)
-
-        self.train_steps = [counted]
-
-    monkeypatch.setattr(train._Training, "__init__", prepare_and_count)
+    monkeypatch.setattr(CompiledSteps, "train", counted)
 
 
 @pytest.mark.parametrize("stop_after", [3, 4])  # within a logging interval, at the end of one
@@ -162,30 +133,6 @@ def test_a_checkpoint_of_another_network_is_refused(finished, tmp_path):
         train.resume(RunFolder.open(copy), QUIET)
     with pytest.raises(ColorizeError, match="does not fit"):
         load_generator(RunFolder.open(copy), other)
-
-
-def test_evaluation_stands_beside_grey(finished):
-    folder, _ = finished
-    figures = evaluate(folder, QUIET)
-    assert list(figures) == [GREY, "unet_skip", "unet_skip, own lightness", TRUTH]
-    assert figures[GREY]["colorfulness"] == pytest.approx(0, abs=1)
-    assert figures[GREY]["ab_mae"] > 10
-    assert figures[TRUTH]["colorfulness"] > 20
-    assert figures["unet_skip"]["psnr"] > figures["unet_skip, own lightness"]["psnr"]
-    assert 0 <= figures["unet_skip"]["pixel_accuracy_2"] <= figures["unet_skip"]["pixel_accuracy_5"] <= 1
-    report = json.loads((folder.evaluation / "metrics.json").read_text())
-    assert report["metrics"] == figures
-    assert report["photos"] == 7
-    with Image.open(folder.evaluation / "grid.png") as grid:
-        assert grid.width > 3 * 128
-
-
-def test_evaluation_on_other_photos_does_not_depend_on_batches(finished, photo_folder):
-    folder, _ = finished
-    whole = evaluate(folder, QUIET, data=str(photo_folder), batch_size=16)
-    parts = evaluate(folder, QUIET, data=str(photo_folder), batch_size=2)
-    for row, values in whole.items():
-        assert values == pytest.approx(parts[row], rel=1e-4), row
 
 
 def test_newest_run_is_found_and_its_absence_told(finished, tmp_path):

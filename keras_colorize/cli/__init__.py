@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_colorize import __version__
-from keras_colorize.cli import convert, evaluate, pack, prior, train, zoo
+from keras_colorize.cli import convert, evaluate, pack, prior, quiz, train, zoo
 from keras_colorize.errors import ColorizeError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "convert": convert, "pack": pack, "prior": prior, "zoo": zoo}
+COMMANDS = {"train": train, "evaluate": evaluate, "quiz": quiz, "convert": convert, "pack": pack, "prior": prior, "zoo": zoo}
 
 USER_ERROR, INTERRUPTED = 2, 130
 # What a disk or a folder can refuse: the user's to put right, not a defect.

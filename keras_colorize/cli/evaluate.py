@@ -1,39 +1,92 @@
-"""`keras-colorize evaluate`: a run becomes figures."""
+"""`keras-colorize evaluate`: runs become figures."""
 
 import argparse
 
 from keras_colorize.cli.quiet import load_tensorflow
 
-SUMMARY = "Measure a trained system on held-out photos, beside the unchanged grey photos."
+SUMMARY = "Measure trained systems on held-out photos, beside the unchanged grey photos."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--model", help="the newest run of this model (default: the newest run)")
-    what.add_argument("--run", metavar="DIR", help="a run folder")
+    parser.add_argument(
+        "--model",
+        metavar="NAME[,NAME…]",
+        action="append",
+        default=[],
+        help="the newest run of each model, or else its packaged weights (default: the newest run)",
+    )
+    parser.add_argument("--run", metavar="DIR", action="append", default=[], help="a run folder; may be repeated")
     parser.add_argument("--out", default="runs", help="where run folders are (default: %(default)s)")
-    parser.add_argument("--data", help="other photos than the run's: sample, a folder, a list file, tfds:NAME[/CONFIG]")
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="another size than the run's")
+    parser.add_argument("--data", help="other photos than the runs': sample, a folder, a list file, tfds:NAME[/CONFIG]")
+    parser.add_argument(
+        "--protocol",
+        default="recipe",
+        help="recipe: the test split as the recipe has it (default); val5k: the first 5,000 photos by file name, centre"
+        " crop, 256; squash: all photos squashed to 256",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="PIXELS",
+        help="measure at this size (default: the protocol's or the systems')",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="measure on N photos at most")
+    parser.add_argument("--seed", type=int, default=0, help="of resampling, of chosen pictures, of stochastic systems")
+    parser.add_argument(
+        "--fid",
+        metavar="NETWORK",
+        nargs="?",
+        const="",
+        help="FID with this feature network: inception-2015-12-05 (default), keras-inception-v3, or a .keras, .h5 or"
+        " .pb file",
+    )
+    parser.add_argument(
+        "--kid", metavar="NETWORK", nargs="?", const="", help="KID, fit for few photos (default: FID's network)"
+    )
+    parser.add_argument(
+        "--fid-reference", metavar="FILE", help="statistics of the true photos, .npz: used if there, else written"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Find the run, measure it, say where the results are."""
+    """Find the systems, measure them, say where the results are."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.evaluation.finding import find_systems
+    from keras_colorize.evaluation.protocols import get_protocol
 
-    for option in ("image_size", "limit"):
+    for option, least in {"image_size": 1, "limit": 1, "seed": 0}.items():
         value = getattr(options, option)
-        if value is not None and value < 1:
-            raise ColorizeError(f"--{option.replace('_', '-')} is {value}: expected at least 1")
-    folder = RunFolder.open(options.run) if options.run else RunFolder.newest(options.out, options.model)
+        if value is not None and value < least:
+            raise ColorizeError(f"--{option.replace('_', '-')} is {value}: expected at least {least}")
+    get_protocol(options.protocol)
+    models = [name for names in options.model for name in names.split(",") if name]
+    found = find_systems(models, options.run, options.out)
 
     load_tensorflow()
+    from keras_colorize.evaluation.evaluate import evaluate, folder_for
+    from keras_colorize.evaluation.output import print_table, write_files
+    from keras_colorize.metrics.feature_networks import INCEPTION_2015
+    from keras_colorize.report.report import write_report
     from keras_colorize.runs.console import make_console
-    from keras_colorize.runs.evaluate import evaluate
 
     console = make_console()
-    evaluate(folder, console, data=options.data, image_size=options.image_size, limit=options.limit)
-    console.print(f"figures: {folder.evaluation / 'metrics.json'}", highlight=False, soft_wrap=True)
-    console.print(f"picture: {folder.evaluation / 'grid.png'}", highlight=False, soft_wrap=True)
+    fid = INCEPTION_2015 if options.fid == "" else options.fid
+    evaluation = evaluate(
+        found,
+        console,
+        data=options.data,
+        protocol=options.protocol,
+        image_size=options.image_size,
+        limit=options.limit,
+        seed=options.seed,
+        fid=fid,
+        kid=(fid or INCEPTION_2015) if options.kid == "" else options.kid,
+        fid_reference=options.fid_reference,
+    )
+    folder = folder_for(found, options.out)
+    write_files(evaluation, folder)
+    write_report(evaluation, folder / "report.html")
+    print_table(console, evaluation)
+    for what, file in {"figures": "metrics.json", "picture": "grid.png", "report": "report.html"}.items():
+        console.print(f"{what}: {folder / file}", highlight=False, soft_wrap=True)

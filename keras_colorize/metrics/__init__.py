@@ -1,7 +1,7 @@
-"""Metrics: per image (`image`), their means (`streaming`), and distances between sets of images (`frechet`, `fid`).
+"""Metrics: of photos (`image`, `color_bins`), their means and intervals (`streaming`, `bootstrap`), of sets (`fid`).
 
-Names are imported at first use: `frechet`, `fid` and `streaming` need numpy only, `image` loads Keras, and
-`feature_networks` TensorFlow.
+Names are imported at first use: `bootstrap`, `frechet`, `fid` and `streaming` need numpy only, `image` and `color_bins`
+load Keras, and `feature_networks` TensorFlow.
 """
 
 from keras_colorize.lazy import lazy_names
@@ -17,7 +17,12 @@ _HOMES = {
     "psnr": "image",
     "ssim": "image",
     "ssim_channels": "image",
+    "AB_EDGES": "color_bins",
+    "ab_entropy": "color_bins",
+    "ab_histogram": "color_bins",
+    "entropy": "color_bins",
     "Means": "streaming",
+    "PairedBootstrap": "bootstrap",
     "FeatureStatistics": "frechet",
     "frechet_distance": "frechet",
     "kernel_inception_distance": "frechet",

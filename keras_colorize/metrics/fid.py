@@ -74,10 +74,15 @@ class ImageSet:
     """The features of a set of photos that arrive in batches.
 
     Holds the mean and covariance (D² floats), and one float32 vector per photo for KID: 8 KB for 2048 features.
+
+    Args:
+        network: what makes the features.
+        keep_features: whether to hold each photo's vector; FID alone does not need them.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, keep_features: bool = True) -> None:
         self.statistics = FeatureStatistics(network.label)
+        self._keep_features = keep_features
         self._extract: Callable[[Any], np.ndarray] = network
         self._rows: list[np.ndarray] = [np.zeros((0, network.features), np.float32)]
 
@@ -92,7 +97,13 @@ class ImageSet:
 
     @property
     def features(self) -> np.ndarray:
-        """(N, D) float32, in the order in which the photos came."""
+        """(N, D) float32, in the order in which the photos came.
+
+        Raises:
+            ValueError: they were not kept.
+        """
+        if not self._keep_features:
+            raise ValueError("this ImageSet keeps no features, which KID needs: make it with keep_features=True")
         return np.concatenate(self._rows)
 
     def update(self, rgb_u8: Any) -> None:
@@ -103,7 +114,8 @@ class ImageSet:
         """
         rows = self._extract(rgb_u8)
         self.statistics.update(rows)
-        self._rows.append(rows)
+        if self._keep_features:
+            self._rows.append(rows)
 
 
 def fid_between(truth: ImageSet | FeatureStatistics, predictions: ImageSet | FeatureStatistics) -> Distance:

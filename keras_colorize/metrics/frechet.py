@@ -19,11 +19,13 @@ class FeatureStatistics:
     """Mean and covariance of feature vectors that arrive in batches (Chan, Golub and LeVeque 1983).
 
     The result does not depend on how the vectors were cut into batches (but for rounding, about 1e-12), and two
-    halves computed apart can be merged. `network` names what made the features.
+    halves computed apart can be merged. `network` names what made the features, and `digest`, where it is set, what
+    they were made of.
     """
 
-    def __init__(self, network: str) -> None:
+    def __init__(self, network: str, digest: str = "") -> None:
         self.network = network
+        self.digest = digest
         self.count = 0
         self._mean: Array | None = None
         self._scatter: Array | None = None  # Σ (x − mean)(x − mean)ᵀ
@@ -85,12 +87,13 @@ class FeatureStatistics:
         self.count = total
 
     def save(self, path: str | Path) -> None:
-        """Write mean (`mu`), covariance (`sigma`), `count` and `network` to an .npz file.
+        """Write mean (`mu`), covariance (`sigma`), `count`, `network` and `digest` to an .npz file.
 
         `mu` and `sigma` are the names under which FID programs exchange reference statistics.
         """
+        mean, covariance = self.mean, self.covariance
         with open(path, "wb") as file:  # given a name, numpy would append .npz to it
-            np.savez(file, mu=self.mean, sigma=self.covariance, count=self.count, network=self.network)
+            np.savez(file, mu=mean, sigma=covariance, count=self.count, network=self.network, digest=self.digest)
 
     @classmethod
     def load(cls, path: str | Path) -> "FeatureStatistics":
@@ -107,6 +110,7 @@ class FeatureStatistics:
                 statistics.count = int(stored["count"])
                 statistics._mean = np.asarray(stored["mu"], np.float64)
                 statistics._scatter = np.asarray(stored["sigma"], np.float64) * (statistics.count - 1)
+                statistics.digest = str(stored["digest"]) if "digest" in stored else ""
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
             raise ColorizeError(
                 f"'{path}' holds no feature statistics with mu, sigma, count and network ({error}): measure them again"

@@ -1,0 +1,253 @@
+"""Measuring systems on held-out photos, always beside the unchanged grey photos and a constant colour."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+from PIL import features as pillow
+from rich.console import Console
+
+from keras_colorize import __version__
+from keras_colorize.data import PhotoSet, load_split, reading_errors
+from keras_colorize.errors import ColorizeError
+from keras_colorize.evaluation.columns import TABLE
+from keras_colorize.evaluation.comparing import estimates, marks, per_class
+from keras_colorize.evaluation.distances import Distances
+from keras_colorize.evaluation.mean_color import mean_color
+from keras_colorize.evaluation.measure import Measured, measure
+from keras_colorize.evaluation.protocols import RECIPE, Chosen, Protocol, choose, get_protocol
+from keras_colorize.evaluation.systems import System, load_systems
+from keras_colorize.hardware import describe_device
+from keras_colorize.metrics import AB_EDGES, entropy
+from keras_colorize.metrics.bootstrap import RESAMPLES
+from keras_colorize.recipe import Data
+from keras_colorize.runs.console import counting_progress
+from keras_colorize.runs.evaluation_data import Estimate, Evaluation
+from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.log import read_log
+
+
+def evaluate(
+    found: Sequence[RunFolder | str],
+    console: Console,
+    *,
+    data: str | None = None,
+    protocol: str = RECIPE,
+    image_size: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    resamples: int = RESAMPLES,
+    fid: str | None = None,
+    kid: str | None = None,
+    fid_reference: str | None = None,
+) -> Evaluation:
+    """Measure systems on the same photos; nothing is written but `fid_reference`.
+
+    Every system predicts at its own size. Its chroma is resized bilinearly to the size at which all are measured, and
+    joined with the photo's own lightness there, as a user gets it; a system that predicts RGB has a second row, `own
+    lightness`, for the picture exactly as the network paints it.
+
+    Args:
+        found: runs, and names of zoo systems with packaged weights (`finding.find_systems`).
+        data: other photos than the systems' own.
+        protocol: of `protocols.PROTOCOLS`.
+        image_size: at which everything is measured; the protocol's unless given, or else the largest of the systems'.
+        limit: measure on so many photos at most, evenly spaced.
+        seed: of the bootstrap, of KID's subsets, of the random pictures, and of networks that are stochastic.
+        resamples: of the bootstrap.
+        fid, kid: feature network of FID and of KID, by name or file.
+        fid_reference: file of FID's statistics of the true photos: read where it exists, else written.
+
+    Raises:
+        ColorizeError: no weights, no photos, a network that cannot be had, or options that do not go together.
+    """
+    chosen_protocol = get_protocol(protocol)
+    distances = Distances.prepare(fid, kid, fid_reference)
+    keras.utils.set_random_seed(seed)  # dropout of stochastic systems
+    systems = load_systems(found)
+    photo_data = chosen_protocol.data(_data_of(systems, data))
+    chosen = choose(chosen_protocol, photo_data)
+    size = image_size or chosen_protocol.image_size or max(system.image_size for system in systems)
+    photos = _load(chosen, photo_data, size, limit, console)
+    if distances is not None:
+        distances.require(len(photos))
+    with counting_progress(console, "mean colour") as progress:
+        mean_ab, told = mean_color(chosen, photo_data, progress)
+
+    with counting_progress(console, "evaluating") as progress, reading_errors():
+        measured = measure(
+            photos,
+            systems,
+            mean_ab,
+            batch_size=batch_size,
+            seed=seed,
+            network=distances.network if distances else None,
+            keep_features=distances is not None and distances.kid,
+            truth_features=distances is None or distances.truth_needed,
+            progress=progress,
+        )
+    remarks = [told, *_remarks(systems, chosen, photo_data, size)]
+    about = {
+        "run": str(systems[0].run) if len(systems) == 1 and systems[0].run else None,
+        "systems": {system.name: _about(system) for system in systems},
+        "data": photo_data.source,
+        "split": chosen.photos.taken_from,
+        "protocol": {
+            **asdict(chosen_protocol),
+            "image_size": size,
+            "resize": photo_data.resize,
+            "drop_grey": photo_data.drop_grey,
+        },
+        "photos": len(photos),
+        "limit": limit,
+        "seed": seed,
+        "batch_size": batch_size,
+        "resamples": resamples,
+        "digest": {"names": measured.names_digest, "names and pixels": measured.pixels_digest},
+        "mean_ab": mean_ab,
+        "left_out": {photo.name: photo.reason for photo in photos.left_out},
+        "image_size": size,
+        "resize": f"Pillow bicubic, antialiased, {photo_data.resize}",
+        "versions": _versions(),
+        "device": describe_device(),
+        "measured": datetime.now().isoformat(timespec="seconds"),
+    }
+    return _assemble(systems, photos, measured, distances, chosen_protocol, remarks, about)
+
+
+def folder_for(found: Sequence[RunFolder | str], out: str | Path) -> Path:
+    """Where results go: a single run's own `evaluation/`, else `OUT/evaluation/TIME`."""
+    if len(found) == 1 and isinstance(found[0], RunFolder):
+        return found[0].evaluation
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    folder = Path(out) / "evaluation" / stamp
+    attempt = 1
+    while folder.exists():  # another began within the same second
+        attempt += 1
+        folder = folder.with_name(f"{stamp}-{attempt}")
+    return folder
+
+
+def _data_of(systems: Sequence[System], data: str | None) -> Data:
+    """The first system's table of data, from `data` where that is given.
+
+    Where test fractions differ the smallest is taken: a photo's place depends on its name alone, so the test photos of
+    the smallest fraction are test photos of every system.
+    """
+    sources = {system.name: system.recipe.data.source for system in systems}
+    if data is None and len(set(sources.values())) > 1:
+        each = ", ".join(f"{name}: {source}" for name, source in sources.items())
+        raise ColorizeError(f"these systems have photos of their own ({each}): say with --data which to measure on")
+    return replace(
+        systems[0].recipe.data,
+        source=data or systems[0].recipe.data.source,
+        test_fraction=min(system.recipe.data.test_fraction for system in systems),
+    )
+
+
+def _load(chosen: Chosen, data: Data, size: int, limit: int | None, console: Console) -> PhotoSet:
+    with counting_progress(console, "reading photos") as progress:
+        return load_split(
+            chosen.photos,
+            "test",
+            image_size=size,
+            resize=data.resize,
+            drop_grey=data.drop_grey,
+            limit=limit,
+            memory_limit_bytes=int(data.memory_gib * 2**30),
+            progress=progress,
+        )
+
+
+def _remarks(systems: Sequence[System], chosen: Chosen, data: Data, size: int) -> list[str]:
+    remarks = []
+    on_sample = [system.name for system in systems if system.run and system.recipe.data.source == "sample"]
+    if on_sample:
+        remarks.append(
+            f"six packaged photos trained {', '.join(on_sample)}: the figures show that all parts work, not how good"
+            " a system is"
+        )
+    if chosen.photos.taken_from == "train":
+        place = Path(data.source).expanduser().resolve()
+        trained = [s.name for s in systems if s.run and Path(s.recipe.data.source).expanduser().resolve() == place]
+        if trained:
+            remarks.append(
+                f"{', '.join(trained)} trained on photos of {data.source}, and the protocol measures all of them:"
+                " these figures are not of held-out photos"
+            )
+    others = {system.name: system.image_size for system in systems if system.image_size != size}
+    if others:
+        each = ", ".join(f"{name} {own}×{own}" for name, own in others.items())
+        remarks.append(f"measured at {size}×{size}; predicted at their own size and resized: {each}")
+    return remarks
+
+
+def _about(system: System) -> dict[str, Any]:
+    return {
+        "run": str(system.run) if system.run else None,
+        "weights": system.digest(),
+        "image_size": system.image_size,
+        "parameters": system.generator.count_params(),
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    return {
+        "keras-colorize": __version__,
+        **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
+        # Which library decodes JPEG decides the last digit of many pixels.
+        "libjpeg-turbo" if pillow.check_feature("libjpeg_turbo") else "libjpeg": pillow.version("jpg"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _assemble(
+    systems: Sequence[System],
+    photos: PhotoSet,
+    measured: Measured,
+    distances: Distances | None,
+    protocol: Protocol,
+    remarks: list[str],
+    about: dict[str, Any],
+) -> Evaluation:
+    names = [system.name for system in systems]
+    figures, differences = estimates(measured.rows, resamples=about["resamples"], seed=about["seed"])
+    for row, histogram in measured.histograms.items():
+        figures[row]["ab_entropy_set"] = Estimate(float(entropy(histogram)))
+    columns = list(TABLE)
+    if distances is not None:
+        more, of_sets, told = distances.measure(measured.features, measured.pixels_digest, about["seed"])
+        columns += more
+        remarks = [*remarks, *told]
+        for row, distance in of_sets.items():
+            figures[row] |= distance
+    what = names[0] if len(names) == 1 else f"{len(names)} systems"
+    kind = "test photos" if not protocol.whole else f"photos, protocol {protocol.name}"
+    return Evaluation(
+        title=f"{what}: {len(photos):,} {kind}, {about['data']}",
+        data=about["data"],
+        protocol=protocol.name,
+        image_size=about["image_size"],
+        photos=photos.names,
+        rows=list(measured.rows),
+        systems=names,
+        columns=columns,
+        per_photo=measured.rows,
+        figures=figures,
+        differences=differences,
+        marks=marks(figures, differences, names),
+        per_class=per_class(measured.rows, photos.names),
+        histograms=measured.histograms,
+        ab_edges=AB_EDGES.astype(float),
+        curves={s.name: read_log(s.run.log_file) if s.run and s.run.log_file.is_file() else None for s in systems},
+        gallery=measured.gallery,
+        remarks=remarks,
+        about=about,
+    )

@@ -1,0 +1,140 @@
+"""What an evaluation found, as plain data: `keras_colorize.evaluation` fills it, files and reports are written from it.
+
+Numbers, names and small pictures only; nothing here loads TensorFlow or touches a disk.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_colorize.runs.log import Row
+
+# Names of the rows that every table has; those of the systems stand between.
+GREY, MEAN_COLOR, TRUTH = "grey (unchanged)", "mean colour", "truth"
+OWN = "own lightness"  # "NAME, own lightness": the picture exactly as a network that predicts RGB paints it
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column.
+
+    name: key in `Evaluation.figures` and in metrics.json.
+    heading: for the head of a column, unit included where there is one.
+    form: how a value is printed, such as `"{:.2f}"`.
+    higher_is_better: None where nearness to the truth's value counts, or nothing does.
+    meaning: one sentence for people.
+    """
+
+    name: str
+    heading: str
+    form: str
+    higher_is_better: bool | None
+    meaning: str
+
+    def text(self, value: float) -> str:
+        """The value as it is printed."""
+        return self.form.format(value)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % confidence interval; low and high are NaN where there is none (FID, a single photo)."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+    @property
+    def significant(self) -> bool:
+        """For a difference: whether its interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a cell compares, by paired intervals on the same photos.
+
+    against_grey: 1 significantly better than grey, −1 significantly worse, 0 neither.
+    best: whether this system has the best value of all systems.
+    ties_with_best: not significantly worse than the best (true for the best itself).
+    """
+
+    against_grey: int
+    best: bool
+    ties_with_best: bool
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Means over the photos of one class folder: row → metric → mean."""
+
+    photos: int
+    means: dict[str, dict[str, float]]
+
+
+@dataclass
+class Gallery:
+    """Pictures of a few photos, exactly those that were measured.
+
+    random: indices into `Evaluation.photos`, drawn with the evaluation's seed.
+    best, worst: system → indices, most extreme first, by how much its ab MAE lies below (above) that of the photo left
+        grey. ab MAE alone would call the greyest photos the best of every system.
+    pictures: row (grey, systems, truth, …) → index → rgb_u8 (S, S, 3); every index above is there in every row.
+    """
+
+    random: list[int] = field(default_factory=list)
+    best: dict[str, list[int]] = field(default_factory=dict)
+    worst: dict[str, list[int]] = field(default_factory=dict)
+    pictures: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass
+class Evaluation:
+    """Several systems on the same photos, beside grey and a constant colour.
+
+    title: one line for people.
+    data: the photos as the user named them.
+    protocol: name of the protocol, see `keras_colorize.evaluation.protocols`.
+    image_size: side S at which everything was measured.
+    photos: N names, in the order of every (N,) array below.
+    rows: names in the order of the table: grey, mean colour, each system (and where it predicts RGB its own lightness),
+        truth.
+    systems: those of the rows that are systems, as a user gets them.
+    columns: the metrics in the order of the table. A row has only some of them: truth has no PSNR.
+    per_photo: row → metric → (N,) float64. Metrics of whole sets (ΔCF, FID, …) are not in it.
+    figures: row → metric → mean over the photos (or the set's value) with its interval.
+    differences: (row, other row) → metric → mean of row − other row over the same photos, with its interval.
+    marks: row → metric → how it compares; only for metrics that have a direction.
+    per_class: class folder → its figures; empty where the photos have no class folders.
+    histograms: row → counts of ab values over all photos, (A, B) int64, first axis a, second b.
+    ab_edges: (A + 1,) edges of those bins in CIE units, the same for a and b; the outermost bins hold all beyond.
+    curves: system → rows of its run's log (`runs.log.read_log`), or None where it has no run.
+    gallery: pictures of random, best and worst photos.
+    remarks: what a reader has to know: how the mean colour was found, that a system trained on these photos, …
+    about: everything else that goes to metrics.json: versions, digests, seed, options, left out photos.
+    """
+
+    title: str
+    data: str
+    protocol: str
+    image_size: int
+    photos: list[str]
+    rows: list[str]
+    systems: list[str]
+    columns: list[Metric]
+    per_photo: dict[str, dict[str, np.ndarray]]
+    figures: dict[str, dict[str, Estimate]]
+    differences: dict[tuple[str, str], dict[str, Estimate]]
+    marks: dict[str, dict[str, Mark]]
+    per_class: dict[str, ClassFigures]
+    histograms: dict[str, np.ndarray]
+    ab_edges: np.ndarray
+    curves: dict[str, list[Row] | None]
+    gallery: Gallery
+    remarks: list[str] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Row → metric → value, without intervals."""
+        return {row: {name: figure.value for name, figure in self.figures[row].items()} for row in self.rows}
