@@ -5,15 +5,15 @@ looks the same to each of them. Pillow and NumPy only; nothing here loads Tensor
 """
 
 import functools
-import io
 import os
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.profiles import PROFILE_SPACES, lab_to_srgb, transform_to_srgb
 
 Resize = Literal["crop", "squash"]
 Box = tuple[float, float, float, float]  # top, left, bottom, right, each in [0, 1] of the upright photo
@@ -44,7 +44,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PROFILE_SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}  # ICC colour space → the Pillow mode it describes
 
 
 def read_photo(
@@ -87,7 +86,7 @@ def read_photo(
         part = whole if region == (0, 0, *whole.size) else whole.crop(region)
         return np.array(part if size is None else part.resize((size, size), Image.Resampling.BICUBIC))
     except Exception as error:  # a damaged file can raise anything: struct.error, SyntaxError, KeyError, EOFError, …
-        raise ColorizeError(f"{shown}: {_why(file, error)}") from error
+        raise ColorizeError(f"{shown}: {why(file, error)}") from error
 
 
 def is_grey(rgb_u8: np.ndarray) -> bool:
@@ -136,23 +135,9 @@ def _region(size: tuple[int, int], box: Box | None, square: bool) -> tuple[int, 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Any mode → "RGB" in sRGB, opaque."""
-    profile = image.info.get("icc_profile")
-    alpha = None
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = _to_8_bits(image)
-    elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        alpha = rgba.getchannel("A")
-        image = rgba.convert("L" if image.mode in ("L", "LA", "La") else "RGB")
-    elif image.mode == "LAB":
-        lab_to_srgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb_profile(), "LAB", "RGB")
-        return lab_to_srgb.apply(image)
-    elif image.mode == "1":
-        image = image.convert("L")
-    elif image.mode not in _PROFILE_SPACES.values():
-        image = image.convert("RGB")
-
-    transform = _transform_to_srgb(profile, image.mode) if profile else None
+    profile = image.info.get("icc_profile") if image.mode != "LAB" else None
+    image, alpha = separate_alpha(_to_8_bits(image) if is_scaled(image.mode) else image)
+    transform = transform_to_srgb(profile, image.mode) if profile else None
     rgb = transform.apply(image) if transform is not None else image.convert("RGB")
     if alpha is None:
         return rgb
@@ -161,49 +146,39 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
 
 
+def separate_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Any mode of 8 bits or fewer → "L", "RGB" or "CMYK" in the file's own colours, and its transparency as "L"."""
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return rgba.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), rgba.getchannel("A")
+    if image.mode == "LAB":
+        return lab_to_srgb().apply(image), None
+    if image.mode == "1":
+        return image.convert("L"), None
+    return image if image.mode in PROFILE_SPACES.values() else image.convert("RGB"), None
+
+
+def is_scaled(mode: str) -> bool:
+    """Whether a mode holds grey levels of more than 8 bits, which `white_level` relates to white."""
+    return mode == "F" or mode.startswith("I")
+
+
+def white_level(mode: str, peak: float) -> float:
+    """The value that stands for white in an image of more than 8 bits whose largest value is `peak`."""
+    if mode != "F":
+        return 65535.0  # 32-bit "I" too: Pillow scales PGM to it, and stores 16 bits in it
+    # [choice] A float TIFF says nowhere what its white is: 1 where no pixel exceeds 1, else 255, else 65,535.
+    return 1.0 if peak <= 1.0 else 255.0 if peak <= 255.0 else 65535.0
+
+
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """Integer and float grey images → "L", scaled over their full range where Pillow's own `convert` clips at 255."""
     pixels = np.asarray(image).astype(np.float32)
-    if image.mode == "F":
-        # [choice] A float TIFF says nowhere what its white is: 1 where no pixel exceeds 1, else 255, else 65,535.
-        peak = float(np.nanmax(pixels, initial=0.0))
-        white = 1.0 if peak <= 1.0 else 255.0 if peak <= 255.0 else 65535.0
-    else:
-        white = 65535.0  # 32-bit "I" too: Pillow scales PGM to it, and stores 16 bits in it
+    white = white_level(image.mode, float(np.nanmax(pixels, initial=0.0)))
     return Image.fromarray(np.rint(np.clip(np.nan_to_num(pixels) / white, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
-@functools.cache
-def _srgb_profile() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-
-
-@functools.lru_cache(maxsize=64)  # a folder of photos has a handful of profiles, and each transform takes milliseconds
-def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The conversion of an embedded profile, or `None` where it is sRGB already, broken, or for other channels.
-
-    A profile that cannot be used is ignored, as browsers do. Relative colorimetric with black point compensation is
-    what photo editors use.
-    """
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if _PROFILE_SPACES.get(source.profile.xcolor_space.strip()) != mode:
-            return None
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.buildTransform(
-            source,
-            _srgb_profile(),
-            mode,
-            "RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, AttributeError):
-        return None
-
-
-def _why(file: Any, error: Exception) -> str:
+def why(file: Any, error: Exception) -> str:
     """One line for the user: what is wrong with the file."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
@@ -216,5 +191,5 @@ def _why(file: Any, error: Exception) -> str:
         return "is empty (0 bytes)" if empty else "is not an image that Pillow reads"
     if isinstance(error, Image.DecompressionBombError):
         return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; scale it down first"
-    text = " ".join(str(error).split())
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())  # without the path that Python adds
     return f"does not decode ({text or type(error).__name__})"

@@ -12,7 +12,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "
 
 # A module imports only from lower levels, or from its own package.
 LEVELS = {
-    **dict.fromkeys(("errors", "lazy", "registry", "color", "recipe", "sizes", "hardware"), 0),
+    **dict.fromkeys(("errors", "lazy", "registry", "color", "recipe", "sizes", "hardware", "profiles"), 0),
     **dict.fromkeys(
         (
             "bins",
@@ -35,13 +35,13 @@ LEVELS = {
     "training": 3,
     **dict.fromkeys(("runs", "convert"), 4),
     "inference": 5,
-    **dict.fromkeys(("evaluation", "report", "export"), 6),
+    **dict.fromkeys(("evaluation", "report", "export", "demo_server"), 6),
     "cli": 7,
 }
 # Within a level, only these may import each other, in this direction.
 SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
-    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"), ("backbones", "layers"),
+    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"), ("pictures", "photos"), ("backbones", "layers"),
 }  # fmt: skip
 ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
 
