@@ -1,17 +1,26 @@
-"""PSNR against colorfulness over the temperature: what a system over quantized chroma can be set to.
+"""PSNR against colorfulness for a system over quantized chroma: the curve of its vividness, and how it was set.
 
-    python benchmarks/vividness.py --run runs/vivid/TIME --data PHOTOS --out curve.png
+    python benchmarks/vividness.py --model vivid --data PHOTOS --out curve.png
+    python benchmarks/vividness.py --run runs/vivid/TIME --data PHOTOS --split validation --tune
 
-One pass through the network; each temperature decodes the same logits. Prints a row per temperature (means over the
-test photos, grey ones left out, at the recipe's size) with grey and the truth, and draws the curve.
+The network runs once; every setting decodes the same logits. Rows are means over a split's photos at the recipe's size,
+grey ones left out. `--tune` tries temperatures and shares of the rebalancing that are undone, each with the gain at
+which the photos are as colourful as the truth: do that on validation photos and measure on others.
 """
 
 import argparse
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.recipe import Decoding, Recipe
 
-TEMPERATURES = (1.0, 0.8, 0.6, 0.5, 0.45, 0.38, 0.33, 0.28, 0.24, 0.2, 0.15, 0.1)
+VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
+TEMPERATURES = (1.0, 0.7, 0.5, 0.38, 0.25)
+UNDONE = (0.0, 0.25, 0.5, 0.75, 1.0)
+BATCH = 64
 
 
 def main() -> None:
@@ -19,84 +28,148 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--run", metavar="DIR", help="a run of a system in the space binned_lab")
     what.add_argument("--model", default="vivid", help="or a system with packaged weights (default: %(default)s)")
-    parser.add_argument("--data", required=True, help="photos with a test split, as train.py takes them")
-    parser.add_argument("--image-size", type=int, help="another size than the recipe's")
-    parser.add_argument("--limit", type=int, help="measure on so many test photos (default: all)")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--data", required=True, help="photos, as train.py takes them")
+    parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    parser.add_argument("--limit", type=int, help="at most so many photos")
+    parser.add_argument("--tune", action="store_true", help="search the decoding instead of drawing the curve")
     parser.add_argument("--out", metavar="FILE", help="draw the curve (PNG)")
     options = parser.parse_args()
     load_tensorflow()
-    rows = measure(options)
-    print(f"{'temperature':>12} {'PSNR':>7} {'ab MAE':>7} {'CF':>7} {'ΔCF':>7}")
-    truth = rows["truth"]["cf"]
-    for name, row in rows.items():
-        print(f"{name:>12} {row['psnr']:7.2f} {row['ab_mae']:7.2f} {row['cf']:7.2f} {abs(row['cf'] - truth):7.2f}")
+    photos = predict(options)
+    print(f"{photos.count:,} photos; grey: {photos.line(photos.grey())}; truth: colorfulness {photos.truth:.2f}")
+    if options.tune:
+        tune(photos)
+        return
+    rows = {vividness: photos.figures(photos.recipe.decoding, vividness) for vividness in VIVIDNESS}
+    for vividness, row in rows.items():
+        print(f"vividness {vividness:4.2f}: {photos.line(row)}")
     if options.out:
-        draw(rows, Path(options.out))
+        draw(rows, photos, Path(options.out))
 
 
-def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Row → mean PSNR, ab MAE and colorfulness."""
+def tune(photos: "Predicted") -> None:
+    """A line per temperature and share undone, at the gain that makes the photos as colourful as they were."""
+    for undone, temperature in product(UNDONE, TEMPERATURES):
+        low, high = 0.5, 4.0
+        decoding = Decoding(temperature=temperature, undo_rebalancing=undone)
+        plain = photos.figures(decoding)
+        for _ in range(9):
+            decoding = replace(decoding, gain=(low + high) / 2)
+            row = photos.figures(decoding)
+            low, high = (decoding.gain, high) if row["colorfulness"] < photos.truth else (low, decoding.gain)
+        print(
+            f"undo {undone:4.2f}, temperature {temperature:4.2f}: as it is {photos.line(plain)}"
+            f" | gain {decoding.gain:.2f}: {photos.line(row)}",
+            flush=True,
+        )
+
+
+@dataclass
+class Predicted:
+    """Photos with the network's logits for them, all in memory."""
+
+    recipe: Recipe
+    rgb_u8: Any
+    lab: Any
+    logits: Any
+
+    @property
+    def count(self) -> int:
+        return len(self.rgb_u8)
+
+    @property
+    def truth(self) -> float:
+        """The photos' own colorfulness."""
+        from keras_colorize.metrics import colorfulness
+
+        return float(sum(float(sum(colorfulness(part))) for part in self._parts(self.rgb_u8)) / self.count)
+
+    def grey(self) -> dict[str, float]:
+        return self._measure(lambda L, logits: 0.0 * L.repeat(2, axis=-1))
+
+    def figures(self, decoding: Decoding, vividness: float = 1.0) -> dict[str, float]:
+        """Mean `psnr`, `ab_mae` and `colorfulness` of one setting."""
+        from keras_colorize.spaces import BinnedLabSpace
+
+        space = BinnedLabSpace(decoding, self.recipe.loss.rebalancing)
+        return self._measure(lambda L, logits: space.chroma(L, logits, vividness))
+
+    @staticmethod
+    def line(row: dict[str, float]) -> str:
+        return f"PSNR {row['psnr']:.2f}, ab MAE {row['ab_mae']:.2f}, colorfulness {row['colorfulness']:.2f}"
+
+    def _measure(self, chroma: Any) -> dict[str, float]:
+        from keras_colorize.color import rgb_to_u8
+        from keras_colorize.metrics import Means, ab_mae, colorfulness, psnr
+        from keras_colorize.spaces import recolor
+
+        means = Means()
+        for rgb_u8, lab, logits in zip(*map(self._parts, (self.rgb_u8, self.lab, self.logits)), strict=True):
+            ab = chroma(lab[..., :1], logits)
+            painted = rgb_to_u8(recolor(lab[..., :1], ab))
+            means.update(
+                {
+                    "psnr": psnr(rgb_u8, painted),
+                    "ab_mae": ab_mae(lab[..., 1:], ab),
+                    "colorfulness": colorfulness(painted),
+                }
+            )
+        return means.result()
+
+    @staticmethod
+    def _parts(array: Any) -> Any:
+        return (array[start : start + BATCH] for start in range(0, len(array), BATCH))
+
+
+def predict(options: argparse.Namespace) -> Predicted:
+    """The split's photos through the network."""
+    import numpy as np
     import tensorflow as tf
 
-    from keras_colorize.color import rgb_from_u8, rgb_to_lab, rgb_to_u8
-    from keras_colorize.metrics import Means, ab_mae, colorfulness, psnr
+    from keras_colorize.color import rgb_from_u8, rgb_to_lab
     from keras_colorize.packed import load_packaged
-    from keras_colorize.recipe import Recipe
     from keras_colorize.runs.console import make_console
     from keras_colorize.runs.folder import RunFolder
     from keras_colorize.runs.loading import load_generator, load_photos, open_photos
-    from keras_colorize.spaces import BinnedLabSpace, grey, recolor
+    from keras_colorize.spaces import space_of
     from keras_colorize.training import build_generator
 
     folder = RunFolder.open(options.run) if options.run else None
-    recipe = folder.recipe() if folder else Recipe.load(options.model)
-    size = options.image_size or recipe.data.image_size
-    recipe = recipe.with_values(**{"data.source": options.data, "data.image_size": size})
+    recipe = (folder.recipe() if folder else Recipe.load(options.model)).with_values(**{"data.source": options.data})
     if folder:
         generator = load_generator(folder, recipe)
     else:
-        generator = build_generator(recipe, image_size=size)
+        generator = build_generator(recipe, image_size=recipe.data.image_size)
         load_packaged(recipe.name, generator)
-    spaces = {f"{temperature:g}": BinnedLabSpace(temperature) for temperature in TEMPERATURES}
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(rgb_u8: tf.Tensor) -> dict[str, dict[str, tf.Tensor]]:
-        lab = rgb_to_lab(rgb_from_u8(rgb_u8))
-        L, ab = lab[..., :1], lab[..., 1:]
-        condition = spaces["1"].condition(L)
-        logits = generator(condition, training=False)
-        painted = {"grey": (rgb_to_u8(grey(L)), tf.zeros_like(ab))}
-        for name, space in spaces.items():
-            chroma = space.chroma(condition, logits)
-            painted[name] = rgb_to_u8(recolor(L, chroma)), chroma
-        painted["truth"] = rgb_u8, ab
-        return {
-            name: {"psnr": psnr(rgb_u8, rgb), "ab_mae": ab_mae(ab, chroma), "cf": colorfulness(rgb)}
-            for name, (rgb, chroma) in painted.items()
-        }
-
-    photos = load_photos(open_photos(recipe), recipe, "test", make_console(), options.limit)
-    means: dict[str, Means] = {}
-    for batch in photos.evaluation_batches(options.batch_size):
-        for name, values in step(batch).items():
-            means.setdefault(name, Means()).update(values)
-    return {name: values.result() for name, values in means.items()}
+    space = space_of(recipe)
+    step = tf.function(lambda L: generator(space.condition(L), training=False), autograph=False, reduce_retracing=True)
+    photos = load_photos(open_photos(recipe), recipe, options.split, make_console(), options.limit)
+    rgb_u8, lab, logits = [], [], []
+    for batch in photos.evaluation_batches(BATCH):
+        rgb_u8.append(batch.numpy())
+        lab.append(np.asarray(rgb_to_lab(rgb_from_u8(batch))))
+        logits.append(step(lab[-1][..., :1]).numpy())
+    return Predicted(recipe, *map(np.concatenate, (rgb_u8, lab, logits)))
 
 
-def draw(rows: dict[str, dict[str, float]], file: Path) -> None:
-    """PSNR over colorfulness, a point per temperature."""
+def draw(rows: dict[float, dict[str, float]], photos: Predicted, file: Path) -> None:
+    """PSNR over colorfulness, a point per vividness."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
-    points = {name: row for name, row in rows.items() if name not in ("grey", "truth")}
-    axis.plot([row["cf"] for row in points.values()], [row["psnr"] for row in points.values()], marker=".")
-    for name, row in points.items():
-        axis.annotate(name, (row["cf"], row["psnr"]), textcoords="offset points", xytext=(4, 4), fontsize=8)
-    axis.plot(rows["grey"]["cf"], rows["grey"]["psnr"], "s", color="grey", label="grey")
-    axis.axvline(rows["truth"]["cf"], color="black", linestyle=":", label="the photos' colorfulness")
-    axis.set(xlabel="colorfulness", ylabel="PSNR (dB)", title="temperature of the annealed mean")
+    axis.plot([row["colorfulness"] for row in rows.values()], [row["psnr"] for row in rows.values()], marker=".")
+    for vividness, row in rows.items():
+        axis.annotate(
+            f"{vividness:g}",
+            (row["colorfulness"], row["psnr"]),
+            textcoords="offset points",
+            xytext=(4, 4),
+            fontsize=8,
+        )
+    axis.axvline(photos.truth, color="black", linestyle=":", label="the photos' own")
+    axis.set(xlabel="colorfulness", ylabel="PSNR (dB)", title=f"{photos.recipe.name}: vividness")
     axis.grid(alpha=0.3)
     axis.legend()
     figure.savefig(file, dpi=100)

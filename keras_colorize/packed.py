@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import load_card, zoo_folder, zoo_names
+from keras_colorize.recipe import packaged_sha256, zoo_folder
 
 SUFFIX = ".npz"
 
@@ -72,21 +72,10 @@ def unpack_weights(network: keras.Model, file: Any, sha256: str = "") -> None:
         variable.assign(arrays[variable.path].astype("float32"))
 
 
-def packaged_names() -> list[str]:
-    """Systems of the zoo that come with weights, sorted."""
-    return [name for name in zoo_names() if load_card(name).sha256]
-
-
 def load_packaged(name: str, network: keras.Model) -> None:
     """Read the weights that the package has for a system of the zoo.
 
     Raises:
         ColorizeError: it has none, or they are damaged.
     """
-    sha256 = load_card(name).sha256
-    if not sha256:
-        raise ColorizeError(
-            f"'{name}' comes without weights (with weights: {', '.join(packaged_names()) or 'none'}):"
-            f" train it, train.py --model {name}, and use --run, or give a file with --weights"
-        )
-    unpack_weights(network, zoo_folder() / f"{name}{SUFFIX}", sha256)
+    unpack_weights(network, zoo_folder() / f"{name}{SUFFIX}", packaged_sha256(name))

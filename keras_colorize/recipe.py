@@ -117,6 +117,19 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How a distribution over quantized chroma becomes one colour, in the space `binned_lab`.
+
+    `temperature` is of the annealed mean; `undo_rebalancing` takes so much of what `loss.rebalancing` gave to rare
+    colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out.
+    """
+
+    temperature: float = _bounded(0.38, 0.05, 1)
+    undo_rebalancing: float = _bounded(0.0, 0, 1)
+    gain: float = _bounded(1.0, 0, 4)
+
+
+@dataclass(frozen=True)
 class Pretrain:
     """Before the schedule's epochs: the generator alone on its reconstruction loss, with its own Adam."""
 
@@ -168,16 +181,14 @@ class Recipe:
     """All that a run needs to be run again.
 
     `initial_weights` are what the generator starts from: a file of weights, or `zoo` for those that the package has for
-    the system of this name. `backbone_weights` is for every network that others trained: encoders, extractors, VGG, FID's Inception.
-    `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B). `temperature` is of the
-    annealed mean that turns a distribution over colours into one, in the space `binned_lab`.
+    the system of this name. `backbone_weights` is for every network that others trained: encoders, extractors, VGG,
+    FID's Inception. `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B).
     """
 
     name: str = ""
     report: str = ""
     summary: str = ""
     space: Literal["lab", "rgb", "rgb01", "binned_lab"] = "lab"
-    temperature: float = _bounded(0.38, 0.05, 1)
     generator: Network = field(default_factory=Network)
     discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
@@ -186,6 +197,7 @@ class Recipe:
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
+    decoding: Decoding = field(default_factory=Decoding)
     optimizer: Optimizer = field(default_factory=Optimizer)
     discriminator_optimizer: Optimizer | None = None
     pretrain: Pretrain = field(default_factory=Pretrain)
@@ -254,6 +266,26 @@ def zoo_folder() -> Any:
 def zoo_names() -> list[str]:
     """Names of the packaged recipes, sorted."""
     return sorted(entry.name.removesuffix(".toml") for entry in zoo_folder().iterdir() if entry.name.endswith(".toml"))
+
+
+def packaged_names() -> list[str]:
+    """Systems of the zoo that come with weights, sorted."""
+    return [name for name in zoo_names() if load_card(name).sha256]
+
+
+def packaged_sha256(name: str) -> str:
+    """The digest of the weights that the package has for a system of the zoo.
+
+    Raises:
+        ColorizeError: no such system, or it comes without weights.
+    """
+    sha256 = load_card(name).sha256
+    if not sha256:
+        raise ColorizeError(
+            f"'{name}' comes without weights (with weights: {', '.join(packaged_names()) or 'none'}):"
+            f" train it, train.py --model {name}, and use --run, or give a file with --weights"
+        )
+    return sha256
 
 
 def recipe_texts(name_or_file: str) -> list[tuple[str, str]]:

@@ -7,12 +7,13 @@ use the same object, so they cannot disagree. Only this module knows the scales 
 
 from typing import Any, ClassVar
 
+import numpy as np
 from keras import ops
 
 from keras_colorize.bins import AbBins, packaged_bins
 from keras_colorize.color import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipe import Decoding, Recipe
 
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
@@ -135,21 +136,24 @@ class BinnedLabSpace(Space):
     The target is the photo's ab at full size in CIE units; the loss averages it down to the prediction's size.
     A prediction becomes one colour by the annealed mean (Zhang et al. 2016, equation 5): the expectation after the
     logits are divided by a temperature, between the mean of all plausible colours (1) and the most plausible one
-    (towards 0). It is then enlarged bilinearly.
+    (towards 0). It is then enlarged bilinearly. Vividness anneals and multiplies: the temperature is
+    `temperature ** vividness` and the chroma `gain · vividness` times the mean.
 
     Args:
-        temperature: of the annealed mean at a vividness of 1; at another it is temperature ** vividness, so that 0
-            is the mean and 2 is near the mode.
+        decoding: temperature, gain, and how much of the rebalancing is undone.
+        rebalancing: that the network was trained with (`loss.rebalancing`).
         bins: the classes; the packaged ones by default.
     """
 
     name = "binned_lab"
     predicts_lightness = False
 
-    def __init__(self, temperature: float = 0.38, bins: AbBins | None = None) -> None:
-        self.temperature = temperature
+    def __init__(self, decoding: Decoding | None = None, rebalancing: float = 0.5, bins: AbBins | None = None) -> None:
+        self.decoding = decoding or Decoding()
         self.bins = bins or packaged_bins()
         self.target_channels = len(self.bins)  # type: ignore[misc]
+        # A network that was trained on weighted colours predicts p·w: this much of log w comes off its logits.
+        self._excess = self.decoding.undo_rebalancing * np.log(self.bins.class_weights(rebalancing))
 
     def split(self, rgb: Any) -> tuple[Any, Any]:
         lab = rgb_to_lab(rgb)
@@ -169,9 +173,11 @@ class BinnedLabSpace(Space):
 
     def annealed_mean(self, logits: Any, vividness: Any = 1.0) -> Any:
         """Logits (B, h, w, Q) → ab (B, h, w, 2) in CIE units, float32."""
-        temperature = ops.power(self.temperature, ops.cast(vividness, "float32"))
-        shares = ops.softmax(ops.cast(logits, "float32") / temperature, axis=-1)
-        return ops.matmul(shares, ops.convert_to_tensor(self.bins.centers))
+        vividness = ops.cast(vividness, "float32")
+        temperature = ops.power(self.decoding.temperature, vividness)
+        logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
+        shares = ops.softmax(logits / temperature, axis=-1)
+        return ops.matmul(shares, ops.convert_to_tensor(self.bins.centers)) * (self.decoding.gain * vividness)
 
 
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}
@@ -191,5 +197,5 @@ def get_space(name: str) -> Space:
 def space_of(recipe: Recipe) -> Space:
     """The space that a recipe's networks speak."""
     if recipe.space == BinnedLabSpace.name:
-        return BinnedLabSpace(recipe.temperature)
+        return BinnedLabSpace(recipe.decoding, recipe.loss.rebalancing)
     return get_space(recipe.space)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_colorize.bins import packaged_bins
 from keras_colorize.errors import ColorizeError
 from keras_colorize.losses import rebalanced_cross_entropy
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipe import Decoding, Recipe
 from keras_colorize.spaces import BinnedLabSpace, get_space, space_of
 from keras_colorize.training import build_stages
 from tests.conftest import colorful_photo
@@ -25,7 +25,7 @@ def logits_of(ab: np.ndarray) -> np.ndarray:
 
 
 def test_a_perfect_prediction_gives_the_photo_back():
-    space = BinnedLabSpace(temperature=1.0)
+    space = BinnedLabSpace(Decoding(temperature=1.0))
     condition, target = space.split(RGB)
     prediction = logits_of(np.asarray(target))
     np.testing.assert_allclose(space.chroma(condition, prediction), target, atol=0.02)
@@ -34,8 +34,8 @@ def test_a_perfect_prediction_gives_the_photo_back():
     np.testing.assert_array_equal(space.target_chroma(condition, target), target)
 
 
-def test_vividness_goes_from_the_mean_to_the_mode():
-    space = BinnedLabSpace(temperature=0.4)
+def test_vividness_anneals_and_multiplies():
+    space = BinnedLabSpace(Decoding(temperature=0.4, gain=1.5))
     bins = space.bins
     logits = np.full((1, 1, 1, len(bins)), -1e4, "float32")
     red = int(np.where((bins.centers == (60, 40)).all(axis=-1))[0][0])
@@ -49,9 +49,20 @@ def test_vividness_goes_from_the_mean_to_the_mode():
         shares = np.array([0.6, 0.4]) ** (1 / temperature)
         return float(shares @ [60, -60] / shares.sum())
 
-    assert a_at(0) == pytest.approx(12, abs=1e-3)
-    assert a_at(1) == pytest.approx(expected(0.4), abs=1e-3)
-    assert a_at(2) == pytest.approx(expected(0.16), abs=1e-3)
+    assert a_at(0) == 0
+    assert a_at(1) == pytest.approx(1.5 * expected(0.4), rel=1e-4)
+    assert a_at(2) == pytest.approx(3.0 * expected(0.16), rel=1e-4)
+
+
+def test_rebalancing_can_be_undone():
+    bins = packaged_bins()
+    logits = np.random.default_rng(2).normal(size=(1, 2, 2, len(bins))).astype("float32")
+    plain = BinnedLabSpace(Decoding(temperature=1.0))
+    undone = BinnedLabSpace(Decoding(temperature=1.0, undo_rebalancing=1.0), rebalancing=0.5)
+    # What a network learns under weights w is p·w, up to a factor.
+    weighted = logits + np.log(bins.class_weights(0.5))
+    np.testing.assert_allclose(undone.annealed_mean(weighted), plain.annealed_mean(logits), atol=1e-3)
+    assert np.abs(np.asarray(plain.annealed_mean(weighted)) - np.asarray(plain.annealed_mean(logits))).max() > 1
 
 
 def test_chroma_comes_at_the_size_of_the_condition():
@@ -74,9 +85,9 @@ def test_the_loss_is_the_dense_cross_entropy():
         np.testing.assert_allclose(rebalanced_cross_entropy(bins, rebalancing)(target, logits), expected, rtol=1e-4)
 
 
-def test_a_recipe_gives_its_space_its_temperature():
-    space = space_of(Recipe.load("vivid", ["temperature=0.25"]))
-    assert isinstance(space, BinnedLabSpace) and space.temperature == 0.25
+def test_a_recipe_gives_its_space_its_decoding():
+    space = space_of(Recipe.load("vivid", ["decoding.temperature=0.25"]))
+    assert isinstance(space, BinnedLabSpace) and space.decoding.temperature == 0.25
     assert space.target_channels == 309
     assert type(space_of(Recipe.load("unet_skip"))) is type(get_space("rgb"))
 

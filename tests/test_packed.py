@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.packed import load_packaged, pack_weights, packaged_names, unpack_weights
-from keras_colorize.recipe import load_card, zoo_folder
+from keras_colorize.packed import load_packaged, pack_weights, unpack_weights
+from keras_colorize.recipe import load_card, packaged_names, zoo_folder
 from keras_colorize.spaces import BinnedLabSpace
 from tests.networks import build_small, random_inputs
 
