@@ -93,6 +93,8 @@ class PhotoSet:
         start_epoch: int = 0,
         start_step: int = 0,
         steps_per_epoch: int | None = None,
+        parts: int = 1,
+        own_parts: range = range(1),
     ) -> tf.data.Dataset:
         """Shuffled batches of all epochs from `start_epoch` on, without end: uint8 `(batch_size, S, S, 3)`.
 
@@ -106,6 +108,8 @@ class PhotoSet:
             start_epoch: the first epoch, `initial_epoch` of `fit`.
             start_step: batches of it that were seen before an interruption; unlike `.skip`, this decodes none of them.
             steps_per_epoch: batches that make an epoch; `self.steps_per_epoch(batch_size)` unless given.
+            parts: each batch is cut into so many, one for each replica; it must be a multiple of them.
+            own_parts: those that are read here, one after another: `(batch_size / parts, S, S, 3)`.
         """
         steps = steps_per_epoch or self.steps_per_epoch(batch_size)
         indices = (
@@ -115,6 +119,8 @@ class PhotoSet:
             .batch(batch_size, drop_remainder=True)
             .skip(start_step)
         )
+        if parts > 1:
+            indices, batch_size = _parts_of(indices, batch_size, parts, own_parts), batch_size // parts
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
         return self._photo_batches(indices, batch_size).apply(endless)
 
@@ -122,6 +128,24 @@ class PhotoSet:
         """Every photo once, in the order of `names`: uint8 `(≤ batch_size, S, S, 3)`, the last batch may be partial."""
         batches = self._photo_batches(tf.data.Dataset.range(len(self)).batch(batch_size), batch_size)
         return batches.apply(tf.data.experimental.assert_cardinality(-(-len(self) // batch_size)))
+
+    def evaluation_parts(self, batch_size: int, parts: int, own_parts: range) -> tf.data.Dataset:
+        """`evaluation_batches` for several replicas, all of which get as many parts and none an empty one.
+
+        Args:
+            batch_size: photos in a batch, all replicas together; a multiple of `parts`.
+            parts: each batch is cut into so many.
+            own_parts: those that are read here, one after another.
+
+        Returns:
+            uint8 `(batch_size / parts, S, S, 3)` and weights float32 `(batch_size / parts,)`: 1, or 0 for photos that
+            only fill up the last batch. Over all parts every photo has the weight 1 once.
+        """
+        filled = -(-len(self) // batch_size) * batch_size
+        rows = tf.data.Dataset.range(filled).batch(batch_size, drop_remainder=True)
+        rows = _parts_of(rows, batch_size, parts, own_parts)
+        photos = self._photo_batches(rows.map(lambda row: tf.minimum(row, len(self) - 1)), batch_size // parts)
+        return tf.data.Dataset.zip(photos, rows.map(lambda row: tf.cast(row < len(self), tf.float32)))
 
     def pick(self, count: int) -> np.ndarray:
         """Up to `count` photos, evenly spaced over the set: uint8 `(n, S, S, 3)`."""
@@ -319,6 +343,12 @@ def _memory_array(shape: tuple[int, ...]) -> np.ndarray:
 def _as_tensor(aligned: np.ndarray) -> tf.Tensor:
     """The same memory as a tensor on the CPU. `tf.constant` would copy it and, where there is a GPU, move it there."""
     return tf.experimental.dlpack.from_dlpack(np.asarray(aligned).__dlpack__())
+
+
+def _parts_of(indices: tf.data.Dataset, batch_size: int, parts: int, own_parts: range) -> tf.data.Dataset:
+    """Batches of indices, cut into parts of which only some are kept: before anything is decoded."""
+    cut = indices.map(lambda rows: tf.reshape(rows, (parts, batch_size // parts))[own_parts.start : own_parts.stop])
+    return cut.unbatch()
 
 
 def _temporary_array(shape: tuple[int, ...]) -> np.ndarray:

@@ -154,12 +154,16 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Runtime:
-    """How it runs, not what it computes: `auto` looks at the hardware (docs/numerics.md)."""
+    """How it runs, not what it computes: `auto` looks at the hardware (docs/numerics.md).
+
+    `strategy` is on one device, on all devices of the machine, or on those of several machines (docs/scale.md).
+    """
 
     seed: int = _bounded(0, 0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     deterministic: bool = False
+    strategy: Literal["one", "mirrored", "multi_worker"] = "one"
 
 
 @dataclass(frozen=True)

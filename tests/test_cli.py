@@ -144,5 +144,5 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, photo_folder):
     assert error.count("\n") == 1
     assert "--resume" in error
     (run_folder,) = (tmp_path / "runs" / "unet_skip").iterdir()
-    assert list((run_folder / "checkpoint").glob("*.index"))
+    assert list((run_folder / "checkpoint").glob("step-*/state.index"))
     assert (run_folder / "generator.weights.h5").is_file()

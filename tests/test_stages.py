@@ -16,7 +16,7 @@ from keras_colorize.runs.log import read_log
 from keras_colorize.spaces import recolor
 from keras_colorize.training import build_stages
 from tests.conftest import colorful_photo
-from tests.test_runs import SETTINGS
+from tests.tiny_runs import SETTINGS
 
 QUIET = Console(quiet=True)
 BATCH = tf.constant(np.stack([colorful_photo(seed, 32, 32) for seed in range(4)]))

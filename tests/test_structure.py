@@ -41,7 +41,8 @@ LEVELS = {
 # Within a level, only these may import each other, in this direction.
 SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
-    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"), ("pictures", "photos"), ("backbones", "layers"),
+    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"),
+    ("pictures", "photos"), ("backbones", "layers"),
 }  # fmt: skip
 ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
 

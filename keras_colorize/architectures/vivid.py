@@ -19,7 +19,9 @@ def vivid(
     filters: Sequence[int] = (32, 64, 128, 256),
     blocks: Sequence[int] = (0, 2, 2, 2),
 ) -> keras.Model:
-    """4,455,253 parameters with 309 classes, and 6.9 GFLOP for a photo of 256×256 (a multiplication and its addition count as two).
+    """4,455,253 parameters with 309 classes, and 6.9 GFLOP for a photo of 256×256.
+
+    (A multiplication and its addition count as two.)
 
     Stages of residual blocks at 1/2, 1/4, 1/8 and 1/16 of the photo's size; a pooled vector at the bottom tells every
     place about the whole scene; bilinear upsampling and skips back to 1/4, where the classes are predicted. Chroma

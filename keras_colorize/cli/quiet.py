@@ -3,10 +3,20 @@
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from typing import TypeVar
+
+from keras_colorize.errors import ColorizeError
+
+T = TypeVar("T")
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow and open its devices; what it says is shown only if that fails."""
+def load_tensorflow(open_devices: Callable[[], T] | None = None) -> T | None:
+    """Import TensorFlow and open its devices; what it says is shown only if that fails.
+
+    Args:
+        open_devices: called before TensorFlow does anything else, for what must be said to it then.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     sys.stderr.flush()
@@ -16,7 +26,11 @@ def load_tensorflow() -> None:
         try:
             import tensorflow as tf
 
+            devices = open_devices() if open_devices is not None else None
             tf.constant(0)
+            return devices
+        except ColorizeError:
+            raise
         except BaseException:
             said.seek(0)
             os.write(stderr, said.read())

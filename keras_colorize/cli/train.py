@@ -9,6 +9,7 @@ from keras_colorize.cli.quiet import load_tensorflow
 if TYPE_CHECKING:
     from keras_colorize.recipe import Recipe
     from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.training import Parallel
 
 DEFAULT_MODEL = "unet_skip"
 SUMMARY = "Train a system of the zoo, or a recipe of your own, on any photos."
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="do without the pretrained weights of backbones, VGG and Inception, which need the network once",
     )
     parser.add_argument("--deterministic", action="store_const", const=True, help="bit-equal weights, run after run")
+    parser.add_argument(
+        "--strategy",
+        choices=("one", "mirrored", "multi_worker"),
+        help="one device, all of this machine, or those of several machines (TF_CONFIG); docs/scale.md",
+    )
+    parser.add_argument("--max-minutes", type=float, metavar="N", help="stop at a checkpoint after so long, to resume")
     parser.add_argument("--smoke", action="store_true", help="shrink the recipe to seconds, to see that all is well")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="any field: optimizer.learning_rate=1e-4"
@@ -68,6 +75,7 @@ FIELDS = {
     "jit": "runtime.jit",
     "random_backbone": "backbone_weights",
     "deterministic": "runtime.deterministic",
+    "strategy": "runtime.strategy",
 }
 
 
@@ -83,7 +91,9 @@ def run(options: argparse.Namespace) -> None:
     }
     if options.resume is not None:
         if values or options.set or options.smoke:
-            raise ColorizeError("--resume goes on with the run's own recipe.toml: give no other options but --out")
+            raise ColorizeError(
+                "--resume goes on with the run's own recipe.toml: give no other options but --out and --max-minutes"
+            )
         _train(RunFolder.open(options.resume) if options.resume else RunFolder.newest(options.out), [], options)
         return
 
@@ -106,19 +116,33 @@ def _shrunk(why: str, changes: dict[str, tuple]) -> list[str]:
     return [f"shrunk for {why}: {what}"] if changes else []
 
 
+def _open_devices(strategy: str) -> "Parallel":
+    from keras_colorize.training import open_devices
+
+    return open_devices(strategy)
+
+
 def _train(what: "Recipe | RunFolder", remarks: list[str], options: argparse.Namespace) -> None:
     """Start a recipe, or go on with a run."""
-    load_tensorflow()
     from keras_colorize.recipe import Recipe
+
+    strategy = (what if isinstance(what, Recipe) else what.recipe()).runtime.strategy
+    if strategy == "multi_worker":
+        print("waiting for the other workers", flush=True)
+    parallel = load_tensorflow(lambda: _open_devices(strategy))
     from keras_colorize.runs import train
+    from keras_colorize.runs.checkpoint import newest_position
     from keras_colorize.runs.console import make_console
 
     console = make_console()
     if isinstance(what, Recipe):
-        folder = train.start(what, options.out, console, remarks)
+        folder = train.start(what, options.out, console, remarks, max_minutes=options.max_minutes, parallel=parallel)
     else:
         folder = what
-        train.resume(folder, console)
+        train.resume(folder, console, max_minutes=options.max_minutes, parallel=parallel)
+    position = newest_position(folder.checkpoints)
+    if position is None or not position.finished:
+        return  # the line that says how to go on is printed
     out = "" if Path(options.out) == Path("runs") else f" --out {options.out}"
     console.print(f"\n[bold]done[/]  {folder}", highlight=False, soft_wrap=True)
     for purpose, command in (

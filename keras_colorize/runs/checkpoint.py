@@ -1,13 +1,22 @@
-"""The state of training on disk, by TensorFlow's own checkpoints."""
+"""The state of training on disk: whole checkpoints or none, each with checksums."""
 
+import errno
+import hashlib
+import json
 import math
-from dataclasses import dataclass, fields
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
+
+KEEP = 2
+_TEMPORARY = "tmp-"
 
 
 @dataclass
@@ -21,53 +30,189 @@ class Position:
     finished: bool = False
 
 
-class TrainingCheckpoint:
-    """Saves and restores a run's variables together with its position.
+class Checkpoints:
+    """Saves and restores a run's variables together with its position and the best weights so far.
 
-    TensorFlow writes to a temporary name and renames; the two newest are kept.
+    A checkpoint is a folder `step-00000123` with TensorFlow's own files (`state.index`, `state.data-…`),
+    `position.json`, the best weights where there are some, and `SHA256SUMS` (which `sha256sum -c` reads). It is written
+    under a temporary name and renamed when everything is on the disk, so it appears whole or not at all. The two newest
+    are kept.
 
     Args:
-        folder: where the files lie.
+        folder: where the checkpoints lie.
         variables: all state that training changes (`SupervisedTrainer.state_variables`), in a fixed order.
+        best_weights: the file of early stopping, which goes back to what it was with the rest.
     """
 
-    def __init__(self, folder: Path, variables: list[keras.Variable]) -> None:
-        self._position = {field.name: tf.Variable(0.0, dtype=tf.float64) for field in fields(Position)}
-        checkpoint = tf.train.Checkpoint(variables=[variable.value for variable in variables], **self._position)
-        self._manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+    def __init__(self, folder: Path, variables: list[keras.Variable], best_weights: Path) -> None:
+        self._folder = folder
+        self._best_weights = best_weights
+        self._state = tf.train.Checkpoint(variables=[variable.value for variable in variables])
+        self._good: list[int] = []  # steps whose checkpoints this process has written or read, in order
+        self._latest: tuple[int, bool] | None = None  # step and finished of the one written or read last
+        self.bytes = sum(variable.value.dtype.size * math.prod(variable.shape) for variable in variables)
+        """What a checkpoint takes on the disk, without names and indices."""
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of the newest good checkpoint."""
+        return self._good[-1] if self._good else None
 
     def save(self, position: Position) -> None:
-        """Write the state.
+        """Write the state, unless it is the one written or restored last.
 
         Raises:
-            OSError: the disk is full or read-only.
+            OSError: the disk is full or read-only; earlier checkpoints are as they were.
         """
-        for name, variable in self._position.items():
-            variable.assign(float(getattr(position, name)))
+        # Without a step in between nothing has changed but the clock.
+        if self._latest is not None and (position.step, position.finished) == self._latest:
+            return
+        temporary = self._folder / f"{_TEMPORARY}{_name(position.step)}"
+        shutil.rmtree(temporary, ignore_errors=True)
         try:
-            self._manager.save(checkpoint_number=position.step)
+            self._write(temporary, position)
+            final = self._folder / _name(position.step)
+            self._remove(final)
+            os.rename(temporary, final)
+            _flush(self._folder)
         except tf.errors.OpError as error:
-            raise OSError(f"could not write a checkpoint to {self._manager.directory}: {error.message}") from error
+            code = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
+            raise OSError(code, f"could not write a checkpoint: {error.message}", str(self._folder)) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # what a full disk left of it
+        self._good = [*(step for step in self._good if step != position.step), position.step][-KEEP:]
+        self._latest = position.step, position.finished
+        for step in self._steps():
+            if step not in self._good:
+                self._remove(self._folder / _name(step))
 
-    def restore(self) -> Position:
-        """Restore the newest state.
+    def restore(self, agree: Callable[[list[int]], list[int]] | None = None) -> tuple[Position | None, list[str]]:
+        """The newest state that is whole, and a line for each newer one that is damaged.
+
+        The position is None where no checkpoint was ever finished: the run begins anew.
+
+        Args:
+            agree: of the steps of all checkpoints that are whole, those that may be restored; newest first.
 
         Raises:
-            ColorizeError: there is none, or it does not fit the recipe's networks.
+            ColorizeError: all are damaged, or the state does not fit the recipe's networks.
         """
-        newest = self._manager.latest_checkpoint
-        if newest is None:
-            raise ColorizeError(f"no checkpoint in {self._manager.directory}: start a new run")
+        for leftover in self._folder.glob(f"{_TEMPORARY}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        remarks: list[str] = []
+        whole = self._whole_steps(remarks)
+        step = next(iter(agree(list(whole)) if agree else whole), None)
+        if step is None:
+            if remarks or any(self._folder.glob("*.index")):
+                reason = "; ".join(remarks) or "written by an earlier version"
+                raise ColorizeError(f"no checkpoint in {self._folder} can be read ({reason}): start a new run")
+            self._best_weights.unlink(missing_ok=True)
+            return None, []
+        path = self._folder / _name(step)
         try:
-            self._manager.checkpoint.restore(newest).assert_consumed()
+            self._state.read(str(path / "state")).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
-            raise ColorizeError(f"checkpoint {newest} does not fit the run's recipe.toml: {reason}") from error
-        values = {name: float(variable.numpy()) for name, variable in self._position.items()}
-        return Position(
-            step=int(values["step"]),
-            seconds=values["seconds"],
-            best=values["best"],
-            waited=int(values["waited"]),
-            finished=bool(values["finished"]),
-        )
+            raise ColorizeError(f"checkpoint {path} does not fit the run's recipe.toml: {reason}") from error
+        best = path / self._best_weights.name
+        if best.is_file():
+            link_or_copy(best, self._best_weights)
+        else:
+            self._best_weights.unlink(missing_ok=True)
+        position = _read_position(path)
+        self._good, self._latest = [step], (position.step, position.finished)
+        return position, remarks
+
+    def _whole_steps(self, remarks: list[str]) -> Iterator[int]:
+        """Newest first; a line for each that is damaged goes to `remarks`."""
+        for step in reversed(self._steps()):
+            damage = _damage(self._folder / _name(step))
+            if damage is None:
+                yield step
+            else:
+                remarks.append(f"checkpoint {_name(step)} is damaged and left out: {damage}")
+
+    def _write(self, folder: Path, position: Position) -> None:
+        folder.mkdir(parents=True)
+        self._state.write(str(folder / "state"))
+        (folder / "position.json").write_text(json.dumps(asdict(position)) + "\n", encoding="utf-8")
+        if self._best_weights.is_file():
+            link_or_copy(self._best_weights, folder / self._best_weights.name)
+        sums = "".join(f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir()))
+        (folder / "SHA256SUMS").write_text(sums, encoding="utf-8")
+        for file in folder.iterdir():
+            _flush(file)
+        _flush(folder)
+
+    def _steps(self) -> list[int]:
+        numbers = (path.name.removeprefix("step-") for path in self._folder.glob("step-*"))
+        return sorted(int(number) for number in numbers if number.isdigit())
+
+    def _remove(self, path: Path) -> None:
+        """Renamed first: half a checkpoint must not look like a damaged one."""
+        if path.is_dir():
+            gone = path.with_name(f"{_TEMPORARY}old-{path.name}")
+            shutil.rmtree(gone, ignore_errors=True)
+            os.rename(path, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+def newest_position(folder: Path) -> Position | None:
+    """Where the newest checkpoint of a folder stands, without TensorFlow's part; None where there is none."""
+    paths = sorted(folder.glob("step-*"))
+    return _read_position(paths[-1]) if paths else None
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _read_position(path: Path) -> Position:
+    return Position(**json.loads((path / "position.json").read_text(encoding="utf-8")))
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with the files of a checkpoint; None where they are as they were written."""
+    try:
+        lines = (path / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+        sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+        for name in ("position.json", "state.index", *sums):
+            if not (path / name).is_file():
+                return f"{name} is missing"
+            if sums.get(name) != _sha256(path / name):
+                return f"{name} does not match its checksum"
+    except FileNotFoundError:
+        return "SHA256SUMS is missing"
+    except (OSError, ValueError) as error:
+        return f"it cannot be read ({error})"
+    return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """`target` becomes `source`: the same bytes on the disk where the file system can, else a copy. Atomic.
+
+    Neither is ever written in place, so what happens to one does not reach the other. The temporary name is used for
+    nothing else: whoever wrote to one that a kill has left would write into both.
+    """
+    temporary = target.with_name(f"{_TEMPORARY}link-{target.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    os.replace(temporary, target)
+    temporary.unlink(missing_ok=True)  # renaming does nothing where both names are the same file already
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk: a power cut must not undo a rename's order."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

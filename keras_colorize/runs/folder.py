@@ -1,5 +1,6 @@
 """The run folder: where each file of a run lies, and how runs are found again."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ class RunFolder:
                 continue
             folder = cls(path)
             folder.previews.mkdir()
-            folder.recipe_file.write_text(recipe.to_toml(), encoding="utf-8")
+            folder.keep_recipe(recipe)
             return folder
         raise ColorizeError(f"no free name for a run at {parent / stamp}: wait a second and start again")
 
@@ -58,10 +59,22 @@ class RunFolder:
             raise ColorizeError(f"no {what} under {out}: train one first, train.py --model {model or 'unet_skip'}")
         return cls(max(files, key=lambda file: (file.stat().st_mtime, file.parent.name)).parent)
 
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe, which makes the folder a run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"tmp-{self.recipe_file.name}"
+        temporary.write_text(recipe.to_toml(), encoding="utf-8")
+        os.replace(temporary, self.recipe_file)
+
     @property
     def recipe_file(self) -> Path:
         """All values of the run, enough to run it again."""
         return self.path / "recipe.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        """There while a process writes into the folder."""
+        return self.path / "lock"
 
     @property
     def log_file(self) -> Path:
@@ -112,6 +125,16 @@ class RunFolder:
     def evaluation(self) -> Path:
         """Metrics and picture grid of the last evaluation."""
         return self.path / "evaluation"
+
+    def remove_leftovers(self) -> None:
+        """What a kill left half written; only for who holds the lock."""
+        for file in self.path.rglob("tmp-*"):
+            if file.is_file():
+                file.unlink()
+
+    def of_worker(self, worker: int) -> "RunFolder":
+        """Where a worker of several keeps its own checkpoints: the chief, 0, in the run itself."""
+        return self if worker == 0 else RunFolder(self.path / f"worker-{worker}")
 
     def recipe(self) -> Recipe:
         """The recipe that this run was made with."""

@@ -35,9 +35,10 @@ class RunLog:
 
 
 def read_log(file: Path) -> list[Row]:
-    """The rows of a log, each with the columns that it has a value for."""
+    """The rows of a log, each with the columns that it has a value for; a last line that was cut short is no row."""
     with file.open(newline="", encoding="utf-8") as stream:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(stream)]
+        lines = [line for line in stream if line.endswith("\n")]
+    return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
 def _short(value: float) -> str:

@@ -1,25 +1,48 @@
-"""What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves."""
+"""What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves, remarks."""
+
+import os
 
 import numpy as np
 import tensorflow as tf
+from rich.console import Console
 
+from keras_colorize.runs.events import drop_events_after
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row, RunLog, read_log
 from keras_colorize.runs.pictures import draw_curves, photo_grid
 
 
-class RunRecord:
+class NoRecord:
+    """The record of a worker that is not the chief: nothing is written."""
+
+    def write(self, row: Row) -> None:
+        """Nothing."""
+
+    def remark(self, text: str) -> None:
+        """Nothing."""
+
+    def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
+        """Nothing."""
+
+    def draw(self, title: str) -> None:
+        """Nothing."""
+
+
+class RunRecord(NoRecord):
     """Writes into one run folder.
 
     Args:
         folder: the run's.
-        means: names of the trainer's running means, in order.
-        step: where training begins or goes on; later rows of an earlier log are dropped.
+        columns: of the log, after the leading ones.
+        keep_until_step: where training goes on; later rows and events are dropped, as they will be written again.
+        console: for remarks.
     """
 
-    def __init__(self, folder: RunFolder, means: list[str], step: int) -> None:
+    def __init__(self, folder: RunFolder, columns: list[str], keep_until_step: int, console: Console) -> None:
         self._folder = folder
-        self._log = RunLog(folder.log_file, [*means, *(f"val_{name}" for name in means)], keep_until_step=step)
+        self._console = console
+        self._log = RunLog(folder.log_file, columns, keep_until_step)
+        drop_events_after(folder.events, keep_until_step)
         self._events = tf.summary.create_file_writer(str(folder.events))
 
     def write(self, row: Row) -> None:
@@ -30,6 +53,12 @@ class RunRecord:
                 tf.summary.scalar(name, value)
         self._events.flush()
 
+    def remark(self, text: str) -> None:
+        """A line on the terminal and in the run's notes."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        with self._folder.notes_file.open("a", encoding="utf-8") as notes:
+            notes.write(f"{text}\n")
+
     def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
         """Columns of photos (heading → rgb_u8 (N, S, S, 3)), as a PNG and in TensorBoard."""
         sheet = photo_grid(columns)
@@ -39,4 +68,6 @@ class RunRecord:
 
     def draw(self, title: str) -> None:
         """The curves so far."""
-        draw_curves(read_log(self._folder.log_file), self._folder.curves_file, title)
+        temporary = self._folder.curves_file.with_name(f"tmp-{self._folder.curves_file.name}")
+        draw_curves(read_log(self._folder.log_file), temporary, title)
+        os.replace(temporary, self._folder.curves_file)

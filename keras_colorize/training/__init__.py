@@ -2,14 +2,19 @@
 
 from keras_colorize.training.build import Stage, build_discriminator, build_generator, build_stages
 from keras_colorize.training.gan import GANTrainer
+from keras_colorize.training.parallel import Parallel, open_devices
+from keras_colorize.training.steps import CompiledSteps
 from keras_colorize.training.supervised import VALIDATION_MEANS, SupervisedTrainer
 
 __all__ = [
     "VALIDATION_MEANS",
+    "CompiledSteps",
     "GANTrainer",
+    "Parallel",
     "Stage",
     "SupervisedTrainer",
     "build_discriminator",
     "build_generator",
     "build_stages",
+    "open_devices",
 ]

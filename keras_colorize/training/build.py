@@ -15,6 +15,7 @@ from keras_colorize.recipe import Network, Optimizer, Recipe
 from keras_colorize.registry import Kind
 from keras_colorize.spaces import space_of
 from keras_colorize.training.gan import GANTrainer
+from keras_colorize.training.parallel import synchronize
 from keras_colorize.training.schedules import WarmupAndDecay
 from keras_colorize.training.supervised import SupervisedTrainer
 
@@ -51,6 +52,7 @@ def build_stages(recipe: Recipe) -> list[Stage]:
 
     All stages share the generator. The main stage, always the last, has a `GANTrainer` where the recipe has a
     discriminator. Seeds Python's, NumPy's and TensorFlow's global generators, so that weights are the recipe's own.
+    In the scope of a strategy with several replicas, networks and seeds are made ready for them.
 
     Raises:
         ColorizeError: a name, an argument or a size does not fit, or weights of a backbone cannot be had.
@@ -78,6 +80,7 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     rate, discriminator_options = learning_rate(recipe.optimizer), recipe.discriminator_optimizer or recipe.optimizer
     optimizer = build_optimizer(recipe.optimizer, rate)
     discriminator = build_discriminator(recipe, image_size=size, precision=precision)
+    synchronize([network for network in (generator, discriminator) if network is not None])
     if discriminator is None:
         trainer = SupervisedTrainer(generator, **options)
         trainer.compile(optimizer, jit_compile=jit)

@@ -55,6 +55,8 @@ class GANTrainer(SupervisedTrainer):
         )
         self.discriminator = discriminator
         self.discriminator_every = discriminator_every
+        self.discriminator_due: bool | None = None
+        """Whether D learns in the step that is traced; None leaves that to the device."""
         self.adversarial_loss = ADVERSARIAL[self.loss_options.adversarial]
         self.discriminator_weight = 0.5 if self.loss_options.discriminator_reduction == "mean" else 1.0
 
@@ -92,9 +94,9 @@ class GANTrainer(SupervisedTrainer):
 
     def discriminator_turn(self, x: Any, y: Any, fake: Any) -> None:
         """D learns now, or not, as `discriminator_every` says."""
-        if self.discriminator_every == 1:
+        if self.discriminator_every == 1 or self.discriminator_due:
             self.learn_discriminator(x, y, fake)
-        else:
+        elif self.discriminator_due is None:
             due = self.optimizer.iterations.value % self.discriminator_every == 0
             tf.cond(due, lambda: self.learn_discriminator(x, y, fake), lambda: None)
 

@@ -14,6 +14,7 @@ from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipe import Augment, Loss
 from keras_colorize.spaces import BinnedLabSpace, Space
 from keras_colorize.training.averaging import AveragedWeights
+from keras_colorize.training.parallel import draw_apart
 
 # What `test_step` measures besides the reconstruction loss.
 VALIDATION_MEANS = ("ab_mae", "psnr", "pixel_accuracy_5")
@@ -59,7 +60,7 @@ class SupervisedTrainer(keras.Model):
         else:
             self.reconstruction_loss = RECONSTRUCTION[self.loss_options.reconstruction]
         self.perceptual_features = perceptual_features
-        self.augment_seed = keras.random.SeedGenerator(seed)
+        self.augment_seed = draw_apart(keras.random.SeedGenerator(seed))
         self.split = tf.function(space.split, jit_compile=True, autograph=False) if jit_color else space.split
         self.averages = AveragedWeights(generator.trainable_variables, average) if average else None
         names = [*self.loss_names(), *VALIDATION_MEANS]
@@ -128,11 +129,13 @@ class SupervisedTrainer(keras.Model):
             total += self.loss_options.perceptual_weight * losses["g_perceptual"]
         return {**losses, "g_total": total}
 
-    def test_step(self, rgb_u8: Any) -> dict[str, Any]:
+    def test_step(self, rgb_u8: Any, weights: Any = None) -> dict[str, Any]:
+        """Adds photos to the validation means. `weights` (B,) is 0 for those that only fill a batch."""
         condition, target = self.prepare(rgb_u8, training=False)
         prediction = self.generator(condition, training=False)
         truth_ab, predicted_ab = self.space.target_chroma(condition, target), self.space.chroma(condition, prediction)
         return self.update_means(
+            weights,
             g_reconstruction=self.reconstruction_loss(target, prediction),
             ab_mae=ab_mae(truth_ab, predicted_ab),
             psnr=psnr(rgb_u8, rgb_to_u8(self.space.colorize(condition, prediction))),
@@ -144,10 +147,12 @@ class SupervisedTrainer(keras.Model):
         """One update of `variables` down the gradient of `loss`."""
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-    def update_means(self, **values: Any) -> dict[str, Any]:
-        """Add values, scalars or one per photo, to their running means and return those means."""
+    def update_means(self, weights: Any = None, **values: Any) -> dict[str, Any]:
+        """Add values, shares of a `global_mean` or one per photo, to their running means and return those means."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for name, value in values.items():
-            self.means[name].update_state(value)
+            # A replica's share of the mean over the global batch, times their number, is the mean over its own photos.
+            self.means[name].update_state(value if len(value.shape) else value * replicas, weights)
         return {name: self.means[name].result() for name in values}
 
 

@@ -1,0 +1,36 @@
+"""TensorBoard's event files, continued without doubles."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def drop_events_after(folder: Path, step: int) -> None:
+    """Rewrite the event files of a folder without the events of later steps, which will be written again.
+
+    A record that a kill has cut short ends its file.
+    """
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        records = list(_records(file))
+        kept = [record for record in records if tf.compat.v1.Event.FromString(record).step <= step]
+        if len(kept) == len(records) and sum(map(_size, records)) == file.stat().st_size:
+            continue
+        temporary = folder / "tmp-events"  # not a name that TensorBoard would read
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for record in kept:
+                writer.write(record)
+        os.replace(temporary, file)
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    try:
+        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    except tf.errors.DataLossError:
+        return
+
+
+def _size(record: bytes) -> int:
+    """Bytes of a record on disk: length, its checksum, the data, theirs."""
+    return 8 + 4 + len(record) + 4
