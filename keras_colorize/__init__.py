@@ -2,6 +2,9 @@
 
 Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
 
+    from keras_colorize import colorize
+    rgb = colorize("old.jpg")  # at the photo's own size; `Colorizer` has all that can be set
+
     from keras_colorize import Recipe, build_generator
     generator = build_generator(Recipe.load("pix2pix"), image_size=256)
 """
@@ -12,12 +15,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ColorizeError": "errors",
+    "Colorizer": "inference.colorizer",
     "GANTrainer": "training",
     "Recipe": "recipe",
     "RunFolder": "runs.folder",
     "SupervisedTrainer": "training",
     "build_generator": "training",
     "build_stages": "training",
+    "colorize": "inference.colorizer",
+    "colorize_folder": "inference.folder",
     "get_space": "spaces",
     "lab_to_rgb": "color",
     "load_split": "data",

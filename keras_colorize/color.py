@@ -44,6 +44,12 @@ _DELTA = 6.0 / 29.0
 _SLOPE = 1.0 / (3.0 * _DELTA**2)
 _OFFSET = 4.0 / 29.0
 
+# What `clip_chroma` takes for the edge of the gamut, in linear light: the rounding of a round trip lies within, so that
+# colours of a photo pass, and a 16-bit level does not.
+_DARK_TOLERANCE = 1e-6
+_BRIGHT_TOLERANCE = 2e-5
+_BISECTIONS = 10
+
 # Beyond this no number is a colour. Lab is cut here so that cubes and matrix cannot overflow into inf - inf.
 _LAB_LIMIT = 1e4
 
@@ -80,11 +86,7 @@ def lab_to_rgb(lab: Any, clip: bool = True) -> Any:
         ColorizeError: the last axis is not 3, or `lab` holds integers.
     """
     L, a, b = (ops.clip(channel, -_LAB_LIMIT, _LAB_LIMIT) for channel in _channels(lab, "lab_to_rgb"))
-    y = (L + 16.0) / 116.0
-    x = y + a / 500.0
-    # As scikit-image does; it changes only dark yellows far outside the gamut, where Z would be negative.
-    z = ops.maximum(y - b / 200.0, 0.0)
-    linear = _times(_RGB_FROM_UNIT_XYZ, _f_inverse(x), _f_inverse(y), _f_inverse(z))
+    linear = _linear_rgb((L + 16.0) / 116.0, a, b)
     rgb = ops.stack([_from_linear(channel) for channel in linear], axis=-1)
     return ops.clip(rgb, 0.0, 1.0) if clip else rgb
 
@@ -105,6 +107,43 @@ def in_gamut(lab: Any, tolerance: float = 1e-4) -> Any:
     """
     rgb = lab_to_rgb(lab, clip=False)
     return ops.all(ops.logical_and(rgb >= -tolerance, rgb <= 1.0 + tolerance), axis=-1)
+
+
+def clip_chroma(lab: Any) -> Any:
+    """Bring colours into the sRGB gamut with lightness and hue kept: only the distance from grey becomes smaller.
+
+    The largest share of the chroma that sRGB can show is found by bisection. Cutting R, G and B one by one, as
+    `lab_to_rgb` does, changes lightness and hue instead: bright blue becomes cyan.
+
+    Args:
+        lab: `(..., 3)` floats in CIE units.
+
+    Returns:
+        `(..., 3)` float32. Colours in gamut are as they were; of others the chroma is at most 1/1024 of what was asked
+        for below the largest possible. Beyond L 0 and 100 no chroma is left. Not for losses: the bisection has no
+        gradient.
+
+    Raises:
+        ColorizeError: the last axis is not 3, or `lab` holds integers.
+    """
+    L, a, b = (ops.clip(channel, -_LAB_LIMIT, _LAB_LIMIT) for channel in _channels(lab, "clip_chroma"))
+    y = (L + 16.0) / 116.0
+
+    def shown(share: Any) -> Any:
+        linear = _linear_rgb(y, share * a, share * b)
+        least = ops.minimum(ops.minimum(linear[0], linear[1]), linear[2])
+        most = ops.maximum(ops.maximum(linear[0], linear[1]), linear[2])
+        return ops.logical_and(least >= -_DARK_TOLERANCE, most <= 1.0 + _BRIGHT_TOLERANCE)
+
+    def halve(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        share, step = state
+        return ops.where(shown(share + step), share + step, share), step / 2.0
+
+    # A loop, not ten copies: XLA would fuse those into one kernel that computes the first of them 2¹⁰ times.
+    start = (ops.zeros_like(L), ops.convert_to_tensor(0.5, "float32"))
+    share, _ = ops.fori_loop(0, _BISECTIONS, halve, start)
+    share = ops.where(shown(ops.ones_like(L)), 1.0, share)
+    return ops.stack([L, share * a, share * b], axis=-1)
 
 
 def rgb_to_linear(rgb: Any) -> Any:
@@ -189,6 +228,14 @@ def _f(t: Any) -> Any:
 
 def _f_inverse(f: Any) -> Any:
     return ops.where(f > _DELTA, f * f * f, (f - _OFFSET) / _SLOPE)
+
+
+def _linear_rgb(y: Any, a: Any, b: Any) -> list[Any]:
+    """Linear R, G and B, not clipped, of f(Y) and chroma."""
+    x = y + a / 500.0
+    # As scikit-image does; it changes only dark yellows far outside the gamut, where Z would be negative.
+    z = ops.maximum(y - b / 200.0, 0.0)
+    return _times(_RGB_FROM_UNIT_XYZ, _f_inverse(x), _f_inverse(y), _f_inverse(z))
 
 
 def _times(matrix: list[list[float]], u: Any, v: Any, w: Any) -> list[Any]:

@@ -307,6 +307,52 @@ def test_in_a_functional_model() -> None:
     np.testing.assert_array_equal(model(photos), photos)
 
 
+def linear_of(lab: np.ndarray) -> np.ndarray:
+    return np.asarray(color.rgb_to_linear(color.lab_to_rgb(lab, clip=False)))
+
+
+def test_clip_chroma_is_the_edge_of_the_gamut() -> None:
+    rng = np.random.default_rng(5)
+    hue, chroma = rng.uniform(-np.pi, np.pi, 3000), rng.uniform(0, 160, 3000)
+    # Below L 92: above it, towards yellow, a ray may leave the gamut and enter it again.
+    lab = np.stack([rng.uniform(0, 92, 3000), chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1).astype("float32")
+    inside, largest = np.ones(3000, bool), np.zeros(3000)
+    for share in np.linspace(0, 1, 401):
+        linear = linear_of(lab * np.array([1, share, share], "float32"))
+        inside &= np.all((linear > -1e-5) & (linear < 1 + 1e-4), axis=-1)
+        largest[inside] = share
+    clipped = np.asarray(color.clip_chroma(lab))
+    np.testing.assert_array_equal(clipped[:, 0], lab[:, 0])
+    assert np.all(color.in_gamut(clipped))
+    share = np.linalg.norm(clipped[:, 1:], axis=1) / np.linalg.norm(lab[:, 1:], axis=1)
+    assert np.abs((share - largest) * chroma).max() < 160 / 400 + 160 / 1024 + 0.05
+    turned = np.arctan2(clipped[:, 2], clipped[:, 1]) - hue
+    assert np.abs(np.sin(turned[share > 0])).max() < 1e-5, "the hue is kept"
+
+
+def test_clip_chroma_leaves_what_srgb_shows() -> None:
+    lab = np.asarray(color.rgb_to_lab(color.rgb_from_u8(np.random.default_rng(6).integers(0, 256, (50_000, 3), "u1"))))
+    corners = np.asarray(color.rgb_to_lab(np.array([*np.ndindex(2, 2, 2)], "float32")))
+    for kept in (lab, corners):
+        np.testing.assert_array_equal(color.clip_chroma(kept), kept)
+
+
+def test_clip_chroma_of_no_colours() -> None:
+    lab = np.array([[0, 50, 50], [100, 50, 50], [120, 1, 1], [-5, 1, 1], [50, np.inf, 0], [50, 1e9, 1e9]], "float32")
+    clipped = np.asarray(color.clip_chroma(lab))
+    assert np.isfinite(clipped).all()
+    assert np.all(clipped[:4, 1:] == 0), "black, white and beyond have none"
+    assert np.isnan(np.asarray(color.clip_chroma(np.array([50, np.nan, 0], "float32")))[1]), "NaN stays NaN"
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_clip_chroma_compiled(jit: bool) -> None:
+    lab = np.random.default_rng(7).uniform([0, -120, -120], [100, 120, 120], (2000, 3)).astype("float32")
+    compiled = tf.function(color.clip_chroma, jit_compile=jit, autograph=False)(lab)
+    assert np.abs(compiled - color.clip_chroma(lab)).max() < 0.3, "a step of the bisection at most"
+    assert np.mean(np.abs(compiled - color.clip_chroma(lab))) < 1e-3
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -314,6 +360,7 @@ def test_in_a_functional_model() -> None:
         (lambda: color.lab_to_rgb([50, 0, 0]), "lab_to_rgb expects floats, got int64"),
         (lambda: color.rgb_to_lab(np.zeros((3, 8, 8))), r"rgb_to_lab expects shape \(\.\.\., 3\), got \(3, 8, 8\)"),
         (lambda: color.in_gamut(np.array(1.0)), r"expects shape \(\.\.\., 3\), got \(\)"),
+        (lambda: color.clip_chroma(np.zeros((4, 4))), r"clip_chroma expects shape \(\.\.\., 3\), got \(4, 4\)"),
         (lambda: color.rgb_from_u8(np.zeros(3)), "rgb_from_u8 expects uint8, got float64"),
         (lambda: color.rgb_to_u8(np.zeros(3, "uint8")), "rgb_to_u8 expects floats, got uint8"),
     ],

@@ -12,10 +12,20 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_colorize import __version__
-from keras_colorize.cli import convert, evaluate, pack, prior, quiz, train, zoo
+from keras_colorize.cli import colorize, convert, demo, evaluate, pack, prior, quiz, train, zoo
 from keras_colorize.errors import ColorizeError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "quiz": quiz, "convert": convert, "pack": pack, "prior": prior, "zoo": zoo}
+COMMANDS = {
+    "colorize": colorize,
+    "train": train,
+    "evaluate": evaluate,
+    "convert": convert,
+    "pack": pack,
+    "prior": prior,
+    "quiz": quiz,
+    "demo": demo,
+    "zoo": zoo,
+}
 
 USER_ERROR, INTERRUPTED = 2, 130
 # What a disk or a folder can refuse: the user's to put right, not a defect.
@@ -29,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run a command; returns the exit code: 0, 1 where some photos failed, 2 for a user's mistake, 130 for Ctrl-C."""
     parser = _Parser(prog="keras-colorize", description="Colorization of photographs with Keras 3.")
     parser.add_argument("--version", action="version", version=f"keras-colorize {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -50,7 +60,7 @@ def run_script(name: str) -> NoReturn:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        options.command.run(options)
+        return options.command.run(options) or 0
     except ColorizeError as error:
         return _fail(options, str(error), USER_ERROR)
     except KeyboardInterrupt as stop:

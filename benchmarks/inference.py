@@ -1,0 +1,128 @@
+"""Where the time goes when a photo is colorized, stage by stage, and how fast a folder is.
+
+    python benchmarks/inference.py --repeats 7 --folder 64
+
+Photos are made from those that scikit-image packages: enlarged, grey, saved as JPEG, 12 and 1 megapixels. Start-up and
+compilation happen before the clock starts. `upsample` is the rest of `Colorizer.finish`: the guided filter, the
+enlargement, lightness, and copies.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import skimage.data
+import tensorflow as tf
+from PIL import Image
+
+from keras_colorize.inference import fullsize
+from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.folder import colorize_folder
+from keras_colorize.pictures import read_pictures, write_pictures
+from keras_colorize.recipe import Recipe, packaged_names
+from keras_colorize.training import build_generator
+
+SIZES = {"12 megapixels": (3000, 4000), "1 megapixel": (833, 1200)}
+SCENES = (skimage.data.astronaut, skimage.data.chelsea, skimage.data.coffee, skimage.data.rocket)
+STAGES = ("decode", "frame", "network", "upsample", "Lab → RGB", "encode")
+
+
+def load(model: str) -> Colorizer:
+    """The packaged weights, or random ones, which take as long."""
+    if model in packaged_names():
+        return Colorizer.from_zoo(model)
+    recipe = Recipe.load(model).with_values(backbone_weights="random")
+    return Colorizer(build_generator(recipe, image_size=recipe.data.image_size), recipe)
+
+
+def save_photo(file: Path, scene: np.ndarray, height: int, width: int, grey: bool) -> None:
+    """A scene cut to the shape and enlarged, with grain so that it compresses as photos do."""
+    rows = min(len(scene), scene.shape[1] * height // width)
+    cut = Image.fromarray(scene[:rows, : rows * width // height])
+    pixels = np.asarray(cut.resize((width, height), Image.Resampling.BICUBIC)).astype("int16")
+    grain = np.random.default_rng(0).integers(-4, 5, (height, width, 1), "int16")
+    image = Image.fromarray(np.clip(pixels + grain, 0, 255).astype("uint8"))
+    (image.convert("L") if grey else image).save(file, quality=92)
+
+
+def timed(seconds: dict[str, float], stage: str, work: Callable[[], Any]) -> Any:
+    """The result of `work`, its time added to the stage."""
+    start = time.perf_counter()
+    result = work()
+    seconds[stage] = time.perf_counter() - start
+    return result
+
+
+def convert_blocks(count: int) -> None:
+    """Lab → RGB alone, on so many blocks of made-up values."""
+    L = tf.fill((fullsize.BLOCK,), 50.0)
+    coefficients = tf.fill((4, fullsize.BLOCK), 0.5)
+    for _ in range(count):
+        fullsize._compiled_rgb(fullsize._compiled_lab(L, coefficients), "uint8").numpy()
+
+
+def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
+    """Seconds of each stage for one photo; their sum is the time of the whole."""
+    seconds: dict[str, float] = {}
+    (picture,) = timed(seconds, "decode", lambda: list(read_pictures(file)))
+    frame = timed(seconds, "frame", lambda: colorizer.frame(picture.pixels))
+    (ab,) = timed(seconds, "network", lambda: colorizer.predict([frame]))
+    rows = max(1, fullsize.BLOCK // picture.width)
+    timed(seconds, "Lab → RGB", lambda: convert_blocks(-(-picture.height // rows)))
+    picture.pixels = timed(seconds, "upsample", lambda: colorizer.finish(picture.pixels, frame, ab))
+    seconds["upsample"] -= seconds["Lab → RGB"]
+    timed(seconds, "encode", lambda: write_pictures(out, [picture], overwrite=True))
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="vivid", help="a system of the zoo; without packaged weights, random ones")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each photo")
+    parser.add_argument(
+        "--folder", type=int, default=64, metavar="N", help="photos of 1 megapixel in a folder; 0: none"
+    )
+    args = parser.parse_args()
+
+    colorizer = load(args.model)
+    print(
+        f"{colorizer.name} at {colorizer.image_size} pixels, {os.cpu_count()} CPUs ({platform.machine()}), load "
+        f"{os.getloadavg()[0]:.1f}; TensorFlow {tf.__version__}, Keras {keras.__version__}; "
+        f"medians of {args.repeats}, ms"
+    )
+    print(f"{'':24}" + "".join(f"{stage:>11}" for stage in (*STAGES, "all", "best")))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name, (height, width) in SIZES.items():
+            for grey in (True, False):
+                file = folder / f"{height}-{grey}.jpg"
+                save_photo(file, SCENES[0](), height, width, grey)
+                turns = [stages(colorizer, file, folder / "out.jpg") for _ in range(args.repeats + 1)][1:]
+                wholes = [sum(turn.values()) for turn in turns]
+                figures = [statistics.median(turn[stage] for turn in turns) for stage in STAGES]
+                row = (*figures, statistics.median(wholes), min(wholes))
+                print(f"{name + (', grey' if grey else ', colour'):24}" + "".join(f"{1000 * f:11.0f}" for f in row))
+        if args.folder:
+            (folder / "in").mkdir()
+            for number in range(args.folder):
+                scene = SCENES[number % len(SCENES)]()
+                save_photo(folder / "in" / f"{number:04}.jpg", scene, *SIZES["1 megapixel"], grey=True)
+            start = time.perf_counter()
+            done = [result for result in colorize_folder(colorizer, folder / "in", folder / "out") if not result.error]
+            speed = len(done) / (time.perf_counter() - start)
+            print(f"a folder of {args.folder} photos of 1 megapixel: {speed:.1f} per second")
+    print(f"load afterwards {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What the tests of colorizing share: a run with random weights, and grey photos."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from keras_colorize.recipe import Recipe
+from keras_colorize.runs.folder import RunFolder
+from keras_colorize.training import build_generator
+from keras_colorize.weights import save_weights
+from tests.conftest import colorful_photo
+
+
+def write_run(out: Path, dropout_ups: tuple[int, ...] = (1,)) -> Path:
+    """A run folder of a small U-Net for 32 pixels, untrained but colourful, with dropout; returns its path."""
+    recipe = Recipe.load(
+        "unet_gan",
+        [
+            'generator.name="unet"',
+            f"generator.args={{filters=[8,8,8,8,8], dropout_ups={list(dropout_ups)}}}",
+            "data.image_size=32",
+        ],
+    )
+    run = RunFolder.create(out, recipe)
+    keras.utils.set_random_seed(0)
+    generator = build_generator(recipe, image_size=32)
+    for variable in generator.variables:
+        if variable.path.endswith("kernel"):
+            variable.assign(keras.random.normal(variable.shape, stddev=0.3))
+    save_weights(generator, run.generator_weights)
+    return run.path
+
+
+def grey_photo(seed: int = 0, height: int = 40, width: int = 48) -> np.ndarray:
+    """A smooth grey picture, (height, width) uint8."""
+    return np.asarray(Image.fromarray(colorful_photo(seed, height, width)).convert("L"))
+
+
+def save_grey(*files: Path) -> None:
+    """A small grey photo under each name, in folders that are made."""
+    for number, file in enumerate(files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grey_photo(number)).save(file)
