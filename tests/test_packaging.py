@@ -28,6 +28,7 @@ def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
         for path in (ROOT / "keras_colorize").rglob(f"*.{suffix}")
     }
     assert sources <= set(names)
+    assert "keras_colorize/demo/index.html" in names
 
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
