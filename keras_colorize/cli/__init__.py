@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_colorize import __version__
-from keras_colorize.cli import colorize, convert, demo, evaluate, pack, prior, quiz, train, zoo
+from keras_colorize.cli import colorize, convert, demo, evaluate, export, pack, prior, quiz, train, zoo
 from keras_colorize.errors import ColorizeError
 
 COMMANDS = {
     "colorize": colorize,
     "train": train,
     "evaluate": evaluate,
+    "export": export,
     "convert": convert,
     "pack": pack,
     "prior": prior,

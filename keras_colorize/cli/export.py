@@ -1,0 +1,83 @@
+"""`keras-colorize export`: a network becomes a file that others run."""
+
+import argparse
+
+from keras_colorize.cli.quiet import load_tensorflow
+
+SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX, verified on real photos."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own arguments."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--model", default="vivid", help="a system of the zoo with packaged weights (default: vivid)")
+    what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
+    what.add_argument("--weights", metavar="FILE", help="a file of weights, with its recipe.toml beside it")
+    parser.add_argument("--format", required=True, metavar="F", help="saved_model, tflite or onnx")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder for the files and export.json")
+    parser.add_argument(
+        "--quantize",
+        default="none",
+        metavar="Q",
+        help="of TFLite: none (default), float16, dynamic (weights in int8), int8 (activations too)",
+    )
+    parser.add_argument("--size", metavar="S", help="height and width that the file takes, in pixels, or any")
+    parser.add_argument("--core", action="store_true", help="only L → ab, without the photo around it (TFLite, ONNX)")
+    parser.add_argument("--vividness", type=float, default=1.0, metavar="X", help="built in (default: %(default)s)")
+    parser.add_argument(
+        "--data", default="sample", help="photos to verify and calibrate with: sample (default), a folder, a list file"
+    )
+    parser.add_argument(
+        "--max-megapixels", type=float, default=50.0, metavar="N", help="of a photo in a SavedModel (default: 50)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Export, then say what was found."""
+    from keras_colorize.export.request import Request, check_installed, check_out, read_size
+
+    request = Request(
+        format=options.format,
+        quantize=options.quantize,
+        size=None if options.size is None else read_size(options.size),
+        core=options.core,
+        vividness=options.vividness,
+        data=options.data,
+        max_megapixels=options.max_megapixels,
+    )
+    out = check_out(options.out)
+    check_installed(request)
+
+    load_tensorflow()
+    from keras_colorize.export.export import REPORT, THREADS, export
+    from keras_colorize.inference.colorizer import Colorizer
+    from keras_colorize.runs.console import make_console
+
+    if options.run:
+        colorizer = Colorizer.from_run(options.run)
+    elif options.weights:
+        colorizer = Colorizer.from_file(options.weights)
+    else:
+        colorizer = Colorizer.from_zoo(options.model)
+    console = make_console()
+    with console.status(f"exporting {colorizer.name}") as status:
+        report = export(colorizer, request, out, say=status.update)
+
+    def show(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    for file, size in report.files.items():
+        show(f"{out / file}  {size / 1e6:,.2f} MB")
+    found = report.comparison
+    show(
+        f"from the Colorizer on {found.photos} photos: mean {found.grey_levels.mean:.3f}, at most"
+        f" {found.grey_levels.max:.0f} grey levels; mean {found.ab.mean:.3f}, at most {found.ab.max:.1f} in a*, b*"
+        f" (allowed: mean {report.tolerance['grey_levels']:g} grey levels)"
+    )
+    if report.to_float is not None:
+        show(f"from the float32 file: mean {report.to_float:.3f} grey levels")
+    timed = ", ".join(f"{report.milliseconds[str(count)]:.0f} ms on {count} threads" for count in THREADS)
+    show(f"one photo: {timed.replace('1 threads', '1 thread')}; Keras {report.milliseconds['keras']:.0f} ms")
+    for remark in report.remarks:
+        show(remark)
+    show(f"report: {out / REPORT}")

@@ -1,0 +1,181 @@
+"""The graph that exported files hold: a photo of any size in, the same photo in colour out.
+
+It does what `inference.Colorizer` does, in operators that every runtime has: lightness, the photo fitted into the
+network's frame, chroma, the guided filter, the way back to the photo's size, gamut, sRGB.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_colorize.export import cheap_color
+from keras_colorize.export.fitting import Frame
+from keras_colorize.inference.colorizer import LARGEST_VIVIDNESS, Colorizer, over_size
+from keras_colorize.inference.fullsize import guided_coefficients
+from keras_colorize.spaces import BinnedLabSpace
+
+# Names in the graph by which a quantizer tells the network from everything around it.
+NETWORK_SCOPE = "generator"
+
+# Rows of a photo that are converted at a time hold about so many pixels: some ten floats each are in memory.
+STRIP_PIXELS = 1 << 20
+
+
+class ColorGraph(tf.Module):
+    """The functions of which all formats are made. Only the network's variables are saved with them.
+
+    Args:
+        colorizer: whose network, without dropout, and whose sizes.
+        vividness: of functions that are not told another.
+        square: fit the whole photo into one square of the network's size, so that all shapes inside the network are
+            known; otherwise frames are as the colorizer's, where the network can be a graph for any size.
+
+    Attributes:
+        multiple: as `Colorizer.multiple`, of this graph's frames.
+    """
+
+    def __init__(self, colorizer: Colorizer, vividness: float = 1.0, square: bool = False) -> None:
+        super().__init__(name="colorize")
+        self.image_size = colorizer.image_size
+        self.multiple = None if square else colorizer.multiple
+        self.vividness = vividness
+        self.network_variables = [variable.value for variable in colorizer.generator.variables]
+        # In a function, out of which `tf.Module` does not collect Keras's objects.
+        self._predict = _predictor(colorizer.generator, colorizer)
+        if self.multiple is not None:
+            try:
+                self._predict = _predictor(over_any_size(colorizer.generator), colorizer)
+                tf.function(self.chroma, autograph=False).get_concrete_function(tf.TensorSpec((None, None, None, 1)))
+            except (ValueError, TypeError, NotImplementedError):  # DeepLab has to know the size
+                self._predict, self.multiple = _predictor(colorizer.generator, colorizer), None
+
+    def chroma(self, L: Any, vividness: Any = None) -> Any:
+        """Lightness (B, h, w, 1) in [0, 100], at a size that the network takes → ab (B, h, w, 2) in CIE units."""
+        if vividness is None:
+            return self._predict(L, tf.constant(self.vividness))
+        return self._predict(L, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
+
+    def frame(self, images: Any) -> Frame:
+        """Of images (B, H, W, C)."""
+        height, width = images.shape[1:3]
+        if height is None or width is None:
+            height, width = tf.unstack(tf.shape(images)[1:3])
+        return Frame.of(height, width, self.image_size, self.multiple)
+
+    def coefficients(self, L: Any, frame: Frame, vividness: Any = None) -> Any:
+        """Lightness in the frame, (B, h, w, 1) → the guided filter's lines over the photo, (B, rows, columns, 4)."""
+        return frame.content(guided_coefficients(L, self.chroma(L, vividness)))
+
+    def predict_ab(self, L: Any, vividness: Any = None) -> Any:
+        """Lightness (B, H, W, 1) of photos of any size → ab (B, H, W, 2) in CIE units, at that size, not clipped."""
+        frame = self.frame(L)
+        lines = self.coefficients(frame.fitted(L), frame, vividness)
+        if not frame.is_whole:
+            lines = tf.image.resize(lines, (frame.height, frame.width))
+        return lines[..., :2] * L + lines[..., 2:]
+
+    def colorize(self, photos: Any, vividness: Any = None) -> Any:
+        """Photos uint8 (B, H, W, 3) of any size → uint8 (B, H, W, 3), their lightness kept."""
+        L = cheap_color.lightness(photos)
+        return cheap_color.recolored(L, self.predict_ab(L, vividness))
+
+    def colorize_in_strips(self, photos: Any, vividness: Any = None) -> Any:
+        """As `colorize`, with memory for a strip of each photo only beside the photos; with loops, for servers."""
+        batch, height, width = tf.unstack(tf.shape(photos)[:3])
+        frame = Frame.of(height, width, self.image_size, self.multiple)
+        rows = tf.clip_by_value(STRIP_PIXELS // width, 1, height)
+        count = -(-height // rows)
+        padded = tf.pad(photos, [[0, 0], [0, count * rows - height], [0, 0], [0, 0]])
+        strips = tf.reshape(padded, (batch, count, rows, width, 3))
+
+        vertical = tf.pad(frame.vertical(), [[0, 0], [0, count * rows - height]])
+        vertical = tf.transpose(tf.reshape(vertical, (frame.padded_rows, count, rows)), (1, 0, 2))
+        horizontal = frame.horizontal()
+
+        def framed(photo_strips: Any) -> Any:
+            L = tf.foldl(
+                lambda total, part: total + tf.matmul(part[0], cheap_color.lightness(part[1])[..., 0]),
+                (vertical, photo_strips),
+                initializer=tf.zeros((frame.padded_rows, width)),
+                parallel_iterations=1,
+            )
+            return tf.matmul(L, horizontal, transpose_b=True)[..., None]
+
+        L = tf.map_fn(framed, strips, fn_output_signature=tf.TensorSpec((None, None, 1), tf.float32))
+        lines = self.coefficients(frame.shaped(L), frame, vividness)
+
+        def recolored(photo: Any) -> Any:
+            photo_strips, photo_lines = photo
+            columns = tf.image.resize(photo_lines[None], (frame.rows, width))[0]  # (rows, W, 4)
+
+            def strip_in_color(strip: Any) -> Any:
+                number, pixels = strip
+                known = _rows_of(columns, number * rows + tf.range(rows), height)
+                L = cheap_color.lightness(pixels)
+                return cheap_color.recolored(L, known[..., :2] * L + known[..., 2:])
+
+            colored = tf.map_fn(
+                strip_in_color,
+                (tf.range(count), photo_strips),
+                fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8),
+                parallel_iterations=2,
+            )
+            return tf.reshape(colored, (count * rows, width, 3))[:height]
+
+        return tf.map_fn(recolored, (strips, lines), fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
+
+
+def over_any_size(network: keras.Model) -> keras.Model:
+    """The same layers and weights over an input of any height and width, in graphs too."""
+
+    def any_size(layer: keras.Layer) -> keras.Layer:
+        if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "bilinear":
+            return _BilinearUp(layer.size, name=layer.name)
+        return layer
+
+    return keras.models.clone_model(over_size(network, None, None), clone_function=any_size)
+
+
+class _BilinearUp(keras.layers.Layer):
+    """`UpSampling2D(interpolation="bilinear")` where height and width are tensors, which Keras's cannot take."""
+
+    def __init__(self, factors: tuple[int, int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factors = factors
+
+    def call(self, x: Any) -> Any:
+        return tf.image.resize(x, tf.shape(x)[1:3] * tf.constant(self.factors))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, height, width, channels = input_shape
+        return (batch, height and height * self.factors[0], width and width * self.factors[1], channels)
+
+
+def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
+    """Lightness and vividness → ab, both at the frame's size."""
+    space = colorizer.space
+
+    def predict(L: Any, vividness: Any) -> Any:
+        condition = space.condition(L)
+        with tf.name_scope(NETWORK_SCOPE):
+            prediction = network(condition, training=False)
+        if (
+            isinstance(space, BinnedLabSpace) and None in condition.shape[1:3]
+        ):  # Keras cannot enlarge to a tensor's size
+            return tf.image.resize(space.annealed_mean(prediction, vividness), tf.shape(condition)[1:3])
+        return space.chroma(condition, prediction, vividness)
+
+    return tf.function(predict, autograph=False)  # traced once for all that call it with one shape
+
+
+def _rows_of(lines: Any, rows: Any, height: Any) -> Any:
+    """Some rows of lines (h, W, 4) enlarged bilinearly to `height`: (number of rows, W, 4)."""
+    known = tf.shape(lines)[0]
+    known_f = tf.cast(known, tf.float32)
+    place = (tf.cast(rows, tf.float32) + 0.5) * (known_f / tf.cast(height, tf.float32)) - 0.5
+    place = tf.clip_by_value(place, 0.0, known_f - 1.0)
+    before = tf.cast(tf.floor(place), tf.int32)
+    share = (place - tf.floor(place))[:, None, None]
+    after = tf.gather(lines, tf.minimum(before + 1, known - 1))
+    return tf.gather(lines, before) * (1.0 - share) + after * share

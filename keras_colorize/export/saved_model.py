@@ -1,0 +1,201 @@
+"""The SavedModel that TF Serving runs: encoded photos, pixels, or lightness in; colour out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_colorize.export import headers
+from keras_colorize.export.graph import ColorGraph
+
+# Alternatives of a signature that take `vividness` too: TF Serving wants every input of a signature to be given.
+VIVIDNESS_SUFFIX = "_vividness"
+
+# What `error` says of a photo; {} is the limit's figure.
+_ERRORS = (
+    "",
+    "empty: no bytes came; send an encoded photo",
+    "not an image that this model reads: send JPEG, PNG, GIF, BMP or WebP",
+    "too large: the photo has more than {max_pixels:,} pixels; send a smaller one",
+    "too much: the photos of the request up to here have more than {max_request_pixels:,} pixels; send fewer at a time",
+    "does not decode: the file is damaged or cut off, or of a kind of its format that TensorFlow does not read",
+)
+_FINE, _EMPTY, _UNKNOWN, _TOO_LARGE, _TOO_MUCH, _DAMAGED = range(len(_ERRORS))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for, checked inside the graph before anything is decoded.
+
+    max_pixels: of one photo.
+    max_request_pixels: of all photos of one request.
+    """
+
+    max_pixels: int = 50_000_000
+    max_request_pixels: int = 100_000_000
+
+
+def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
+    """Write the SavedModel with its signatures.
+
+    Signatures, each with a twin `…_vividness` that takes a scalar float32 `vividness` too:
+
+    * `serving_default`: `image_bytes` string (N,) → `colorized_bytes` string (N,), PNG, and `error` string (N,)
+    * `colorize`: `image` uint8 (N, H, W, 1 or 3) → `colorized` uint8 (N, H, W, 3)
+    * `predict_ab`: `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
+    """
+    functions: dict[str, tuple[Callable, tf.TensorSpec]] = {
+        "serving_default": (_serve(graph, limits), tf.TensorSpec([None], tf.string, name="image_bytes")),
+        "colorize": (_colorize(graph, limits), tf.TensorSpec([None] * 4, tf.uint8, name="image")),
+        "predict_ab": (_predict_ab(graph, limits), tf.TensorSpec([None, None, None, 1], tf.float32, name="L")),
+    }
+    vividness = tf.TensorSpec([], tf.float32, name="vividness")
+    signatures = {}
+    for name, (function, spec) in functions.items():
+        asked = tf.function(function, autograph=False)
+        signatures[name + VIVIDNESS_SUFFIX] = asked.get_concrete_function(spec, vividness)
+        # One graph for both: the plain one calls the other with the export's vividness.
+        plain = tf.function(lambda given, f=asked: f(given, tf.constant(graph.vividness)), autograph=False)
+        signatures[name] = plain.get_concrete_function(spec)
+    tf.saved_model.save(graph, str(folder), signatures=signatures)
+
+
+def _serve(graph: ColorGraph, limits: Limits) -> Callable:
+    messages = tf.constant(
+        [text.format(max_pixels=limits.max_pixels, max_request_pixels=limits.max_request_pixels) for text in _ERRORS]
+    )
+
+    def serve(image_bytes: Any, vividness: Any) -> dict[str, Any]:
+        pixels = tf.map_fn(_claimed_pixels, image_bytes, fn_output_signature=tf.int64)
+        so_far = tf.cumsum(tf.where(pixels > limits.max_pixels, tf.zeros_like(pixels), tf.maximum(pixels, 0)))
+        status = tf.where(pixels < 0, tf.cast(-pixels, tf.int32), _FINE)
+        status = tf.where(pixels > limits.max_pixels, _TOO_LARGE, status)
+        status = tf.where(tf.logical_and(status == _FINE, so_far > limits.max_request_pixels), _TOO_MUCH, status)
+
+        def one(given: Any) -> tuple[Any, Any]:
+            contents, status = given
+            photo, alpha, status = tf.cond(
+                status == _FINE, lambda: _decoded(contents, limits), lambda: _nothing(status)
+            )
+            encoded = tf.cond(
+                status == _FINE,
+                lambda: _encoded(graph.colorize_in_strips(photo[None], vividness)[0], alpha),
+                lambda: tf.constant(b""),
+            )
+            return encoded, status
+
+        # Two photos at a time: while one is decoded the other has the network.
+        colorized, status = tf.map_fn(
+            one, (image_bytes, status), fn_output_signature=(tf.string, tf.int32), parallel_iterations=2
+        )
+        return {"colorized_bytes": colorized, "error": tf.gather(messages, status)}
+
+    return serve
+
+
+def _colorize(graph: ColorGraph, limits: Limits) -> Callable:
+    def colorize(image: Any, vividness: Any) -> dict[str, Any]:
+        channels = tf.shape(image)[3]
+        known = tf.debugging.Assert(
+            tf.logical_or(channels == 1, channels == 3), ["image must have 1 or 3 channels, not", channels]
+        )
+        with tf.control_dependencies([known, *_check_pixels(image, limits)]):
+            rgb = tf.tile(image, [1, 1, 1, 3 // tf.maximum(channels, 1)])
+        return {"colorized": graph.colorize_in_strips(tf.ensure_shape(rgb, (None, None, None, 3)), vividness)}
+
+    return colorize
+
+
+def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable:
+    def predict_ab(L: Any, vividness: Any) -> dict[str, Any]:
+        with tf.control_dependencies(_check_pixels(L, limits)):
+            return {"ab": graph.predict_ab(tf.identity(L), vividness)}
+
+    return predict_ab
+
+
+def _check_pixels(images: Any, limits: Limits) -> list[Any]:
+    batch, height, width = tf.unstack(tf.shape(images, out_type=tf.int64)[:3])
+    return [
+        tf.debugging.Assert(height * width > 0, ["images must have pixels, not", height, "by", width]),
+        tf.debugging.Assert(height * width <= limits.max_pixels, ["at most", limits.max_pixels, "pixels in an image"]),
+        tf.debugging.Assert(
+            batch * height * width <= limits.max_request_pixels,
+            ["at most", limits.max_request_pixels, "pixels in a request"],
+        ),
+    ]
+
+
+def _claimed_pixels(contents: Any) -> Any:
+    """Pixels by the photo's header, or minus the number of what is wrong with it: scalar int64."""
+    kind = headers.kind(contents)
+
+    def read() -> Any:
+        # Sides are cut first: their product cannot overflow, and beyond 2²⁴ every limit is exceeded anyhow.
+        pixels = _or_else(
+            lambda: tf.reduce_prod(tf.minimum(headers.size(contents, kind), 1 << 24)), tf.constant(0, tf.int64)
+        )
+        return tf.where(pixels > 0, pixels, -_DAMAGED)
+
+    def nothing() -> Any:
+        return tf.where(tf.strings.length(contents) == 0, -_EMPTY, -_UNKNOWN)
+
+    return tf.cond(kind == headers.UNKNOWN, lambda: tf.cast(nothing(), tf.int64), read)
+
+
+def _decoded(contents: Any, limits: Limits) -> tuple[Any, Any, Any]:
+    """Encoded bytes → rgb_u8 (H, W, 3) upright, alpha (H, W, 1), or (0, 0, 1) where the photo is opaque, and status."""
+    kind = headers.kind(contents)
+
+    def decode() -> Any:
+        def other() -> Any:
+            return tf.io.decode_image(contents, channels=3, expand_animations=False)
+
+        def jpeg() -> Any:  # as Pillow decodes, to the bit where libjpeg is the same
+            return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+
+        def png() -> Any:
+            return tf.io.decode_png(contents, channels=4)
+
+        pixels = tf.switch_case(kind, [other, jpeg, png, other, other, other])
+        return tf.ensure_shape(pixels, (None, None, None))
+
+    pixels = _or_else(decode, tf.zeros((0, 0, 3), tf.uint8))
+    height, width = tf.unstack(tf.shape(pixels, out_type=tf.int64)[:2])
+    # A decoder may find another size than the header claimed.
+    fine = tf.logical_and(height * width > 0, height * width <= limits.max_pixels)
+    pixels = headers.upright(pixels, headers.orientation(contents, kind))
+    alpha = pixels[..., 3:]
+    transparent = tf.reduce_any(alpha < 255)  # of nothing: no
+    alpha = tf.cond(transparent, lambda: alpha, lambda: tf.zeros((0, 0, 1), tf.uint8))
+    return (
+        tf.ensure_shape(pixels[..., :3], (None, None, 3)),
+        tf.ensure_shape(alpha, (None, None, 1)),
+        tf.where(fine, _FINE, _DAMAGED),
+    )
+
+
+def _nothing(status: Any) -> tuple[Any, Any, Any]:
+    return tf.zeros((0, 0, 3), tf.uint8), tf.zeros((0, 0, 1), tf.uint8), status
+
+
+def _encoded(photo: Any, alpha: Any) -> Any:
+    """PNG, with transparency where there is some."""
+    # [choice] The quickest compression: at the default, encoding takes longer than everything else, for 10 % of size.
+    return tf.cond(
+        tf.size(alpha) > 0,
+        lambda: tf.io.encode_png(tf.concat([photo, alpha], axis=-1), compression=1),
+        lambda: tf.io.encode_png(photo, compression=1),
+    )
+
+
+def _or_else(compute: Callable[[], Any], otherwise: Any) -> Any:
+    """A tensor that TensorFlow may fail to compute, or `otherwise`.
+
+    No operator catches errors, but datasets skip elements whose computation failed: this one has two, one of which
+    cannot fail, and the first that is left is taken. All of it is ordinary operators, which every server has.
+    """
+    attempt = tf.data.Dataset.from_tensors(0).map(lambda _: compute()).ignore_errors()
+    return attempt.concatenate(tf.data.Dataset.from_tensors(otherwise)).take(1).get_single_element()

@@ -1,0 +1,126 @@
+"""TFLite files: conversion with built-in operators only, and the interpreter that checks and times them."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.export.extras import first_line, need
+from keras_colorize.export.graph import ColorGraph
+
+COLORIZE, PREDICT_AB = "colorize", "predict_ab"
+
+
+def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
+    """A float32 file with one named signature.
+
+    * `colorize`: `image` uint8 (1, H, W, 3) → `colorized` uint8 (1, H, W, 3)
+    * with `core` `predict_ab`: `L` float32 (1, H, W, 1) in [0, 100] → `ab` float32 (1, H, W, 2) in CIE units
+
+    Args:
+        size: H and W; None leaves them to the caller of `resize_tensor_input`.
+
+    Raises:
+        ColorizeError: the converter would need operators that are not built in.
+    """
+    function: Callable[[Any], dict[str, Any]]
+    if core:
+        name, spec = PREDICT_AB, tf.TensorSpec((1, size, size, 1), tf.float32, name="L")
+        function = lambda L: {"ab": graph.chroma(L)}  # noqa: E731
+    else:
+        name, spec = COLORIZE, tf.TensorSpec((1, size, size, 3), tf.uint8, name="image")
+        function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
+    traced = tf.function(function, autograph=False).get_concrete_function(spec)
+    with tempfile.TemporaryDirectory() as folder:
+        # Through a file: `from_concrete_functions` beside a Keras model loses the weights without a word.
+        tf.saved_model.save(graph, folder, signatures={name: traced})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            content = converter.convert()
+        except Exception as error:  # the converter has several classes of its own
+            raise ColorizeError(f"this network does not convert to TFLite: {first_line(error)}") from error
+    check_built_in(content)
+    return content
+
+
+def check_built_in(content: bytes) -> None:
+    """Assert that every operator of a file is one that all interpreters have.
+
+    Raises:
+        ColorizeError: it holds custom operators, Flex among them.
+    """
+    schema = need("ai_edge_litert.schema_py_generated")
+    model = schema.Model.GetRootAs(content, 0)
+    codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
+    custom = [str(code.CustomCode()) for code in codes if code.CustomCode() is not None]
+    if custom:
+        raise ColorizeError(f"the TFLite file needs operators that are not built in: {', '.join(custom)}")
+
+
+class LiteRT:
+    """A TFLite file in LiteRT's interpreter, with XNNPACK as by default.
+
+    Args:
+        content: the file.
+        threads: that it may use.
+    """
+
+    def __init__(self, content: bytes, threads: int = 2) -> None:
+        self._interpreter = need("ai_edge_litert.interpreter").Interpreter(model_content=content, num_threads=threads)
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+        self._shape: tuple[int, ...] | None = None
+
+    @property
+    def signatures(self) -> dict[str, dict[str, list[str]]]:
+        """Names of the signatures, of their inputs and outputs."""
+        return self._interpreter.get_signature_list()
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Run on one input; where the file has free sizes, on any."""
+        if batch.shape != self._shape:
+            self._interpreter.resize_tensor_input(self._input["index"], batch.shape, strict=True)
+            self._interpreter.allocate_tensors()
+            self._shape = batch.shape
+        self._interpreter.set_tensor(self._input["index"], batch)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output["index"])
+
+    def delegation(self) -> "Delegation":
+        """What XNNPACK took; after a first run, since for free sizes it decides when they are known."""
+        nodes = self._interpreter._get_ops_details()
+        parts = [node for node in nodes if node["op_name"] == "DELEGATE"]
+        producers = {int(tensor): node for node in nodes if node not in parts for tensor in node["outputs"]}
+        taken: set[int] = set()
+        for part in parts:
+            # The interpreter lists replaced nodes as well: those of a part lie between its outputs and its inputs.
+            inputs, waiting = {int(tensor) for tensor in part["inputs"]}, [int(tensor) for tensor in part["outputs"]]
+            while waiting:
+                tensor = waiting.pop()
+                node = producers.get(tensor)
+                if node is None or tensor in inputs or node["index"] in taken:
+                    continue
+                taken.add(node["index"])
+                waiting += [int(needed) for needed in node["inputs"]]
+        left = Counter(node["op_name"] for node in nodes if node not in parts and node["index"] not in taken)
+        return Delegation(len(parts), len(taken), dict(left))
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """How much of a file the delegate runs.
+
+    partitions: runs of operators that it took; each costs a hand-over.
+    delegated: operators in them.
+    left: operator → how many the interpreter's own kernels run.
+    """
+
+    partitions: int
+    delegated: int
+    left: dict[str, int]
