@@ -205,6 +205,7 @@ def test_a_damaged_checkpoint_costs_one_interval_and_a_remark(finished, tmp_path
     assert_same_runs(finished, folder)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(finished, tmp_path):
     folder = copied(finished, tmp_path)
     shutil.rmtree(folder.checkpoints)

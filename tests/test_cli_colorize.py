@@ -228,7 +228,8 @@ def test_results_go_nowhere_near_the_photos_unasked(run_folder, tmp_path, capsys
     assert not next(read_pictures(tmp_path / "a.png")).is_grey
 
 
-@pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_leaves_whole_files_and_resume_goes_on(presses, run_folder, tmp_path):
     save_grey(tmp_path / "in" / "0.png")
     for number in range(1, 2000):

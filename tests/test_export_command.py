@@ -82,6 +82,7 @@ def run_folder(path, precision="float32"):
     return path
 
 
+@pytest.mark.slow
 def test_a_run_in_mixed_precision_becomes_float32(tmp_path, capsys):
     run, out = run_folder(tmp_path / "run", "bfloat16"), tmp_path / "out"
     assert main(["export", "--run", str(run), "--format", "saved_model", "--out", str(out)]) == 0
@@ -97,6 +98,7 @@ def test_a_run_in_mixed_precision_becomes_float32(tmp_path, capsys):
     assert {variable.dtype for variable in variables} == {tf.float32}
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setitem(exporting.TOLERANCE, "none", -1.0)
     with pytest.raises(ColorizeError, match="grey levels on average"):

@@ -12,7 +12,7 @@ from keras_colorize.export.verify import compare_photos
 from tests.exports import SIZE, photos, small_colorizer
 
 
-@pytest.fixture(scope="module", params=("unet_gan", "vivid"))
+@pytest.fixture(scope="module", params=(pytest.param("unet_gan", marks=pytest.mark.slow), "vivid"))
 def exported(request):
     """Colorizer, graph and file."""
     colorizer = small_colorizer(request.param)
