@@ -323,8 +323,9 @@ def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, 
         ab = np.asarray(rgb_to_lab(rgb))[..., 1:]
     coefficients = np.asarray(guided_coefficients(frame.L[None], ab))[0, frame.rows, frame.columns]
     mean, most = levels_apart(color, recolored(photo, coefficients))
-    assert mean < 0.01  # of pixels at the border between two levels, one in a hundred falls on the other side
-    assert most <= 1
+    # A pixel at the border between two levels may fall on the other side, and a colour at the gamut's edge further.
+    assert mean < 0.02
+    assert most <= 3
 
 
 @needs_browser
