@@ -21,6 +21,8 @@ from keras_colorize.demo_server import HEADERS, RUNTIME, demo_files, demo_folder
 from keras_colorize.errors import ColorizeError
 from tests.browser import needs_browser, open_browser, wait_for
 
+pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
+
 SIZE = 64
 TFLITE = b"\x1c\x00\x00\x00TFL3 and so on"
 needs_runtime = pytest.mark.skipif(

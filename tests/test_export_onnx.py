@@ -11,8 +11,10 @@ from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.verify import compare_photos
 from tests.exports import SIZE, photos, small_colorizer
 
+pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
 
-@pytest.fixture(scope="module", params=(pytest.param("unet_gan", marks=pytest.mark.slow), "vivid"))
+
+@pytest.fixture(scope="module", params=("unet_gan", "vivid"))
 def exported(request):
     """Colorizer, graph and file."""
     colorizer = small_colorizer(request.param)

@@ -15,6 +15,8 @@ from keras_colorize.export.warmup import WARMUP_FILE, write_warmup
 from tests.conftest import colorful_photo
 from tests.exports import SIZE, apart, assert_same_photos, decoded, encoded, photos, small_colorizer
 
+pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
+
 LIMITS = saved_model.Limits(max_pixels=5000, max_request_pixels=20_000)
 
 

@@ -16,6 +16,8 @@ from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.session import ServingSession
 from tests.exports import apart, assert_same_photos, decoded, encoded, photos, small_colorizer
 
+pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
+
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "serving.md"
 
 

@@ -20,6 +20,8 @@ from keras_colorize.export.verify import compare_photos
 from tests.conftest import colorful_photo
 from tests.exports import SIZE, apart, photos, small_colorizer
 
+pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
+
 SYSTEMS = ("unet_gan", "vivid")
 
 
