@@ -5,14 +5,21 @@
 The rows take turns in one process. PyTorch gets condition and target ready made; this package starts from uint8 photos
 and converts them inside its step. `of peak` is the share of the machine's own matrix product, measured in the same run
 in the same precision, which the convolutions' arithmetic alone amounts to. Needs `pip install keras-colorize[convert]`.
+
+    python benchmarks/training.py --profile
+
+says instead on which kinds of operations the threads of one step in bfloat16 spend their time.
 """
 
 import argparse
 import itertools
 import os
 import statistics
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import torch
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from torch import nn
 
 from keras_colorize.convert.torch_modules import PatchDiscriminator, UNetBlocks
@@ -82,7 +90,7 @@ def torch_step(size: int, batch: int, autocast: bool) -> Step:
         adam[0].step()
         for parameter in discriminator.parameters():
             parameter.requires_grad_(True)
-        return float(g_loss)
+        return float(g_loss.detach())
 
     return step
 
@@ -94,13 +102,42 @@ def product(dtype: tf.DType) -> Step:
     return lambda: run(a)[0, 0].numpy()
 
 
+def profile(size: int, batch: int) -> None:
+    """Milliseconds of all threads together, by kind of operation, in one step."""
+    step, _ = keras_step(size, batch, "bfloat16")
+    for _ in range(3):
+        step()
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            step()
+        space = xplane_pb2.XSpace()
+        space.ParseFromString(next(Path(folder).rglob("*.xplane.pb")).read_bytes())
+    spent: Counter[str] = Counter()
+    for plane in space.planes:
+        for line in plane.lines if plane.name == "/host:CPU" else ():
+            for event in line.events:
+                name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if name == "CpuExecutable:":
+                    kind = "colour conversion (XLA)"
+                elif not name or name.endswith(":") or name.startswith("Eager"):
+                    continue  # not an operation, "node:Kind", but a "Class::Method" around some
+                spent[kind] += event.duration_ps / 1e9
+    print(f"pix2pix, {batch} photos of {size}×{size}, bfloat16; {describe_device()}; TensorFlow {tf.__version__}")
+    for kind, milliseconds in spent.most_common(20):
+        print(f"{milliseconds:9.0f} ms {milliseconds / spent.total():6.1%}  {kind}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=256, help="height and width of the photos")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3, help="turns of each row, after one that compiles")
+    parser.add_argument("--profile", action="store_true", help="a table of one step's operations instead")
     args = parser.parse_args()
 
+    if args.profile:
+        profile(args.size, args.batch)
+        return
     steps: dict[str, Step] = {}
     operations = 0.0
     for precision in ("float32", "bfloat16"):

@@ -35,12 +35,35 @@ def random_quarter_turns(images: Any, seed: keras.random.SeedGenerator) -> Any:
 
 def random_crops(images: Any, seed: keras.random.SeedGenerator, margin: int) -> Any:
     """Cut (B, H, W, C) to (B, H − margin, W − margin, C), each image at a place of its own."""
-    batch, height, width, _ = ops.shape(images)
+    batch, height, width, channels = ops.shape(images)
     offsets = keras.random.randint((2, batch, 1), 0, margin + 1, seed=seed)
-    rows = offsets[0] + ops.arange(height - margin)[None]
+    rows = ops.arange(batch)[:, None] * height + offsets[0] + ops.arange(height - margin)[None]
     columns = offsets[1] + ops.arange(width - margin)[None]
-    images = ops.take_along_axis(images, rows[:, :, None, None], axis=1)
-    return ops.take_along_axis(images, columns[:, None, :, None], axis=2)
+    # One gather of whole pixels: `take_along_axis` would look up each channel along each axis.
+    pixels = rows[:, :, None] * width + columns[:, None]
+    return ops.take(ops.reshape(images, (-1, channels)), pixels, axis=0)
+
+
+def random_zooms(images: Any, seed: keras.random.SeedGenerator, size: int, zoom: float) -> Any:
+    """Scale a window of each square photo (B, S, S, C) in [0, 255] to (B, size, size, C), of the same dtype.
+
+    A window's side is S / u, with u uniform in [1, `zoom`], and it lies anywhere in the photo. Bilinear, antialiased
+    where it shrinks: a product with a matrix of tents along each axis.
+    """
+    batch, side, _, _ = ops.shape(images)
+    draws = keras.random.uniform((3, batch, 1, 1), seed=seed)
+    window = side / (1.0 + (zoom - 1.0) * draws[0])  # (B, 1, 1) pixels
+    scale = window / size
+    middles = (ops.arange(size, dtype="float32")[None, :, None] + 0.5) * scale  # of the new pixels, in the window
+    pixels = ops.arange(side, dtype="float32")[None, None] + 0.5
+
+    def tents(draw: Any) -> Any:
+        weights = ops.relu(1.0 - ops.abs(middles + draw * (side - window) - pixels) / ops.maximum(scale, 1.0))
+        return weights / ops.sum(weights, axis=-1, keepdims=True)  # (B, size, S); each row adds up to 1
+
+    scaled = ops.einsum("bis,bsjc->bijc", tents(draws[1]), ops.cast(images, "float32"))
+    scaled = ops.einsum("bjs,bisc->bijc", tents(draws[2]), scaled)
+    return ops.cast(ops.round(scaled), images.dtype)
 
 
 def uniform_noise(condition: Any, seed: keras.random.SeedGenerator, half_width: float) -> Any:
@@ -50,7 +73,9 @@ def uniform_noise(condition: Any, seed: keras.random.SeedGenerator, half_width: 
 
 def augment_photos(rgb_u8: Any, seed: keras.random.SeedGenerator, augment: Augment) -> Any:
     """The geometric part of a recipe's augmentation: uint8 (B, S + crop_margin, S + crop_margin, 3) → (B, S, S, 3)."""
-    if augment.crop_margin:
+    if augment.zoom > 1:
+        rgb_u8 = random_zooms(rgb_u8, seed, rgb_u8.shape[1] - augment.crop_margin, augment.zoom)
+    elif augment.crop_margin:
         rgb_u8 = random_crops(rgb_u8, seed, augment.crop_margin)
     rgb_u8 = random_flips(rgb_u8, seed, horizontal=augment.flip_horizontal, vertical=augment.flip_vertical)
     return random_quarter_turns(rgb_u8, seed) if augment.quarter_turns else rgb_u8

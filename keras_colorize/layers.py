@@ -7,12 +7,6 @@ import keras
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 
-# PyTorch's momentum is the share of the new value, Keras's that of the old average: PyTorch's 0.1 is 0.9 here.
-BATCH_NORMS: dict[str, dict[str, float]] = {
-    "keras": {"epsilon": 1e-3, "momentum": 0.99},
-    "torch": {"epsilon": 1e-5, "momentum": 0.9},
-}
-
 
 def check_choice(what: str, word: Any, known: Iterable[str]) -> None:
     """Refuse a word that is not one of `known`.
@@ -78,22 +72,6 @@ def kernel_initializer(init: str) -> keras.initializers.Initializer:
     if init == "normal":
         return keras.initializers.RandomNormal(0.0, 0.02)
     return keras.initializers.GlorotUniform()
-
-
-def batch_norm(kind: str, init: str, name: str) -> keras.layers.BatchNormalization:
-    """Batch normalization with the constants of one framework.
-
-    Args:
-        kind: "keras" (ε 1e-3, momentum 0.99) or "torch" (ε 1e-5, momentum 0.9).
-        init: "glorot" starts the scale at 1, "normal" draws it from N(1, 0.02), as pix2pix.
-        name: the layer's name.
-
-    Raises:
-        ColorizeError: another kind.
-    """
-    check_choice("batch_norm", kind, BATCH_NORMS)
-    scale = keras.initializers.RandomNormal(1.0, 0.02) if init == "normal" else keras.initializers.Ones()
-    return keras.layers.BatchNormalization(gamma_initializer=scale, name=name, **BATCH_NORMS[kind])
 
 
 def activation(kind: str, name: str) -> keras.layers.Layer:

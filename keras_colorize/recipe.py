@@ -51,13 +51,15 @@ class Data:
 class Augment:
     """On the device, each photo of a batch on its own; `noise` is the half width of uniform noise on the condition.
 
-    With `crop_margin` training photos are so many pixels larger than `data.image_size`, which is cut out at random.
+    With `crop_margin` training photos are so many pixels larger than `data.image_size`, which is cut out at random;
+    with a `zoom` above 1 the window that is cut is as large as the photo or up to so many times smaller, and scaled.
     """
 
     flip_horizontal: bool = True
     flip_vertical: bool = False
     quarter_turns: bool = False
     crop_margin: int = _bounded(0, 0)
+    zoom: float = _bounded(1.0, 1, 8)
     noise: float = _bounded(0.0, 0, 1)
 
 

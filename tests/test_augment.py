@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 
-from keras_colorize.augment import augment_photos, random_crops, random_flips, random_quarter_turns, uniform_noise
+from keras_colorize.augment import (
+    augment_photos,
+    random_crops,
+    random_flips,
+    random_quarter_turns,
+    random_zooms,
+    uniform_noise,
+)
 from keras_colorize.recipe import Augment
 
 PHOTO = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
@@ -65,3 +72,35 @@ def test_crops_lie_anywhere_and_each_photo_has_its_own():
 
 def test_a_crop_margin_is_cut_off():
     assert augment_photos(BATCH, keras.random.SeedGenerator(0), Augment(crop_margin=1)).shape == (400, 3, 3, 3)
+
+
+def test_a_zoom_of_one_is_the_photo_scaled_and_a_larger_one_shows_a_part_of_it():
+    side, size = 24, 12
+    ramp = np.broadcast_to(np.linspace(0, 230, side)[None, :, None], (side, side, 3)).round().astype("uint8")
+    photos = np.repeat(ramp[None], 200, axis=0)
+    whole = np.asarray(random_zooms(photos, keras.random.SeedGenerator(4), size, 1.0))
+    assert whole.shape == (200, size, size, 3) and whole.dtype == np.uint8
+    halves = ramp.reshape(side, size, 2, 3).mean(axis=2).reshape(size, 2, size, 3).mean(axis=1)
+    np.testing.assert_allclose(whole[0].astype(int)[:, 1:-1], halves[:, 1:-1], atol=1)
+
+    parts = np.asarray(random_zooms(photos, keras.random.SeedGenerator(4), size, 2.0)).astype(int)
+    # The ramp's slope tells how wide the window is, its first value where it begins.
+    widths = (parts[:, 0, -2, 0] - parts[:, 0, 1, 0]) / (whole[0, 0, -2, 0] - whole[0, 0, 1, 0])
+    assert 0.45 < widths.min() < 0.55 and 0.95 < widths.max() < 1.05
+    assert parts[:, 0, 0, 0].max() > 100
+    assert parts[:, 0, -1, 0].min() < 140
+    assert np.all(np.diff(parts[:, 0, :, 0], axis=1) > 0)
+
+
+def test_zooms_of_a_flat_photo_keep_its_colour_up_to_the_edge():
+    flat = np.full((50, 10, 10, 3), (255, 0, 77), np.uint8)
+    zoomed = np.asarray(augment_photos(flat, keras.random.SeedGenerator(1), Augment(crop_margin=2, zoom=3.0)))
+    assert zoomed.shape == (50, 8, 8, 3)
+    assert np.array_equal(zoomed, np.broadcast_to(flat[:, :1, :1], zoomed.shape))
+
+
+def test_each_photo_has_a_window_of_its_own_along_both_axes():
+    rng = np.random.default_rng(0)
+    photos = np.repeat(rng.integers(0, 256, (1, 16, 16, 3), np.uint8), 8, axis=0)
+    zoomed = np.asarray(random_zooms(photos, keras.random.SeedGenerator(2), 8, 2.0))
+    assert len({photo.tobytes() for photo in zoomed}) == 8

@@ -17,6 +17,7 @@ LEVELS = {
         (
             "bins",
             "layers",
+            "normalization",
             "spaces",
             "augment",
             "losses",
@@ -42,7 +43,7 @@ LEVELS = {
 SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
     ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"),
-    ("pictures", "photos"), ("backbones", "layers"),
+    ("pictures", "photos"), ("backbones", "layers"), ("normalization", "layers"),
 }  # fmt: skip
 ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_colorize import layers
+from keras_colorize import layers, normalization
 from keras_colorize.registry import architecture
 
 
@@ -64,7 +64,7 @@ def patchgan(
             name=f"block_{number}_conv",
         )(x)  # (B, S/2, …, 64), (B, S/4, …, 128), (B, S/8, …, 256), (B, S/8 − 1, …, 512)
         if not first:
-            x = layers.batch_norm(batch_norm, init, f"block_{number}_bn")(x)
+            x = normalization.batch_norm(batch_norm, init, f"block_{number}_bn")(x)
         x = layers.activation("leaky_relu", f"block_{number}_activation")(x)
     x = keras.layers.ZeroPadding2D(1, name="patch_logits_pad")(x)
     patch_logits = keras.layers.Conv2D(

@@ -19,7 +19,8 @@ import keras
 from keras import layers
 
 from keras_colorize import backbones
-from keras_colorize.layers import ICNR, PixelShuffle, batch_norm, check_image_size
+from keras_colorize.layers import ICNR, PixelShuffle, check_image_size
+from keras_colorize.normalization import batch_norm
 from keras_colorize.registry import architecture
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import keras
 
-from keras_colorize import layers
+from keras_colorize import layers, normalization
 from keras_colorize.errors import ColorizeError
 from keras_colorize.registry import architecture
 
@@ -90,7 +90,7 @@ def unet(
     def block(x: Any, name: str, conv: Any, *, bn: bool, drop: bool, act: str | None) -> Any:
         steps = [conv]
         if bn:
-            steps.append(layers.batch_norm(batch_norm, init, f"{name}_bn"))
+            steps.append(normalization.batch_norm(batch_norm, init, f"{name}_bn"))
         if drop:
             steps.append(keras.layers.Dropout(dropout, name=f"{name}_dropout"))
         if act is not None:

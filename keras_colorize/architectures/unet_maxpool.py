@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_colorize import layers
+from keras_colorize import layers, normalization
 from keras_colorize.registry import architecture
 
 
@@ -52,7 +52,7 @@ def unet_maxpool(
     for number, width in enumerate(filters, 1):
         name = "bottleneck" if number == len(filters) else f"down_{number}"
         x = convolution(keras.layers.Conv2D, width, 3, f"{name}_conv")(x)
-        x = layers.batch_norm("torch", "normal", f"{name}_bn")(x)
+        x = normalization.batch_norm("torch", "normal", f"{name}_bn")(x)
         x = layers.activation("relu", f"{name}_activation")(x)  # (B, S/2ⁿ⁻¹, S/2ⁿ⁻¹, width)
         if name != "bottleneck":
             maps.append(x)
@@ -62,7 +62,7 @@ def unet_maxpool(
     for number, (width, skip) in enumerate(zip(reversed(filters[:-1]), reversed(maps), strict=True), 1):
         x = convolution(keras.layers.Conv2DTranspose, width, 2, f"up_{number}_conv", strides=2)(x)
         x = keras.layers.Concatenate(name=f"up_{number}_concat")([skip, x])
-        x = layers.batch_norm("torch", "normal", f"up_{number}_bn")(x)
+        x = normalization.batch_norm("torch", "normal", f"up_{number}_bn")(x)
         x = layers.activation("relu", f"up_{number}_activation")(x)  # (B, S/2ⁿ, S/2ⁿ, 2 · width)
 
     # Head

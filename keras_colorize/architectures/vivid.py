@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_colorize.layers import batch_norm, check_filters, check_image_size
+from keras_colorize.layers import check_filters, check_image_size
+from keras_colorize.normalization import batch_norm
 from keras_colorize.registry import architecture
 
 

@@ -14,6 +14,7 @@ from keras_colorize.hardware import resolve_jit, resolve_precision
 from keras_colorize.recipe import Network, Optimizer, Recipe
 from keras_colorize.registry import Kind
 from keras_colorize.spaces import space_of
+from keras_colorize.training.adam import Adam
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.parallel import synchronize
 from keras_colorize.training.schedules import WarmupAndDecay
@@ -93,7 +94,7 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     if recipe.pretrain.epochs == 0:
         return [main]
     alone = SupervisedTrainer(generator, **options)
-    alone.compile(keras.optimizers.Adam(recipe.pretrain.learning_rate, recipe.pretrain.beta_1), jit_compile=jit)
+    alone.compile(Adam(recipe.pretrain.learning_rate, recipe.pretrain.beta_1), jit_compile=jit)
     return [Stage("pretrain", alone, recipe.pretrain.epochs), main]
 
 
@@ -124,7 +125,7 @@ def build_optimizer(options: Optimizer, rate: float | WarmupAndDecay) -> keras.O
     """Adam or SGD as the recipe describes it."""
     common = {"learning_rate": rate, "weight_decay": options.weight_decay or None}
     if options.name == "adam":
-        return keras.optimizers.Adam(beta_1=options.beta_1, beta_2=options.beta_2, **common)
+        return Adam(beta_1=options.beta_1, beta_2=options.beta_2, **common)
     return keras.optimizers.SGD(momentum=options.momentum, **common)
 
 
