@@ -25,6 +25,7 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
+from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.inference import fullsize
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.folder import colorize_folder
@@ -87,7 +88,7 @@ def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="vivid", help="a system of the zoo; without packaged weights, random ones")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="of the zoo; without packaged weights, random ones")
     parser.add_argument("--repeats", type=int, default=7, help="turns of each photo")
     parser.add_argument(
         "--folder", type=int, default=64, metavar="N", help="photos of 1 megapixel in a folder; 0: none"

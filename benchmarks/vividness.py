@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.recipe import Decoding, Recipe
 
 VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
@@ -27,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--run", metavar="DIR", help="a run of a system in the space binned_lab")
-    what.add_argument("--model", default="vivid", help="or a system with packaged weights (default: %(default)s)")
+    what.add_argument("--model", default=DEFAULT_MODEL, help="or a system with packaged weights (default: %(default)s)")
     parser.add_argument("--data", required=True, help="photos, as train.py takes them")
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
     parser.add_argument("--limit", type=int, help="at most so many photos")
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def tune(photos: "Predicted") -> None:
-    """A line per temperature and share undone, at the gain that makes the photos as colourful as they were."""
+    """A line per temperature, and share undone, at the gain that makes the photos as colourful as they were."""
     for undone, temperature in product(UNDONE, TEMPERATURES):
         low, high = 0.5, 4.0
         decoding = Decoding(temperature=temperature, undo_rebalancing=undone)
@@ -127,23 +128,14 @@ def predict(options: argparse.Namespace) -> Predicted:
     import tensorflow as tf
 
     from keras_colorize.color import rgb_from_u8, rgb_to_lab
-    from keras_colorize.packed import load_packaged
+    from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.runs.console import make_console
-    from keras_colorize.runs.folder import RunFolder
-    from keras_colorize.runs.loading import load_generator, load_photos, open_photos
-    from keras_colorize.spaces import space_of
-    from keras_colorize.training import build_generator
+    from keras_colorize.runs.loading import load_photos, open_photos
 
-    folder = RunFolder.open(options.run) if options.run else None
-    recipe = (folder.recipe() if folder else Recipe.load(options.model)).with_values(**{"data.source": options.data})
-    if folder:
-        generator = load_generator(folder, recipe)
-    else:
-        generator = build_generator(recipe, image_size=recipe.data.image_size)
-        load_packaged(recipe.name, generator)
-
-    space = space_of(recipe)
-    step = tf.function(lambda L: generator(space.condition(L), training=False), autograph=False, reduce_retracing=True)
+    colorizer = Colorizer.from_run(options.run) if options.run else Colorizer.from_zoo(options.model)
+    recipe = colorizer.recipe.with_values(**{"data.source": options.data})
+    generator, condition = colorizer.generator, colorizer.space.condition
+    step = tf.function(lambda L: generator(condition(L), training=False), autograph=False, reduce_retracing=True)
     photos = load_photos(open_photos(recipe), recipe, options.split, make_console(), options.limit)
     rgb_u8, lab, logits = [], [], []
     for batch in photos.evaluation_batches(BATCH):

@@ -7,7 +7,6 @@ moving statistics of normalization, stay float32. The zoo's recipes state the SH
 
 import hashlib
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.files import written_whole
 from keras_colorize.recipe import packaged_sha256, zoo_folder
 
 SUFFIX = ".npz"
@@ -30,12 +30,8 @@ def pack_weights(network: keras.Model, file: Path) -> str:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     data = buffer.getvalue()
-    temporary = file.with_name(f"tmp-{file.name}")
-    try:
+    with written_whole(file) as temporary:
         temporary.write_bytes(data)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
     return hashlib.sha256(data).hexdigest()
 
 

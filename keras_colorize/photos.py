@@ -6,11 +6,12 @@ looks the same to each of them. Pillow and NumPy only; nothing here loads Tensor
 
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.profiles import PROFILE_SPACES, lab_to_srgb, transform_to_srgb
@@ -34,7 +35,10 @@ GREY_SHARE = 0.99
 # filter, which does the rest, leaves no visible difference.
 _DRAFT_GAP = 2
 
-_ORIENTATION_TAG = 0x0112
+STRIP = 1 << 18  # pixels that are converted at a time: their floats stay in the processor's cache
+_LARGE = 1 << 24  # pixels; what has more is converted in strips, as its copies would not fit beside it
+
+_ORIENTATION_TAG, _BITS_TAG, _PLANAR_TAG = 0x0112, 258, 284
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -101,8 +105,39 @@ def _decode(file: str | Path | BinaryIO, wanted: int | None) -> Image.Image:
     with Image.open(file) as image:
         if wanted is not None:
             image.draft(None, (wanted, wanted))
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            check_strips(image)
+            _take_deep_planes(image)
         image.load()
         return _to_srgb(_upright(image))
+
+
+def check_strips(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Refuse an uncompressed TIFF, not yet loaded, that lacks strips or tiles: Pillow would leave those parts black.
+
+    Raises:
+        ColorizeError: parts are missing.
+    """
+    if image.use_load_libtiff or any(tile.codec_name != "raw" for tile in image.tile):
+        return  # libtiff and the other decoders say so themselves
+    width, height = image._tile_size
+    covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (tile.extents for tile in image.tile if tile.extents))
+    if covered < width * height * (len(image.getbands()) if _in_planes(image) else 1):
+        raise ColorizeError("does not decode (parts of the picture are missing)")
+
+
+def _take_deep_planes(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Let the high bytes be taken of 16-bit colour in separate planes, where Pillow would take bytes for samples."""
+    if _in_planes(image) and not image.use_load_libtiff and max(image.tag_v2.get(_BITS_TAG, (8,))) == 16:
+        order = ";16L" if image.tag_v2.prefix == b"II" else ";16B"
+        image.tile = [
+            tile._replace(args=(tile.args[0] + order, *tile.args[1:])) if isinstance(tile.args, tuple) else tile
+            for tile in image.tile
+        ]
+
+
+def _in_planes(image: TiffImagePlugin.TiffImageFile) -> bool:
+    return len(image.getbands()) > 1 and image.tag_v2.get(_PLANAR_TAG) == 2
 
 
 # The parts of a photo are asked for one after another: decode it for the first of them.
@@ -133,10 +168,37 @@ def _region(size: tuple[int, int], box: Box | None, square: bool) -> tuple[int, 
     return x0, y0, x0 + w, y0 + h
 
 
+def strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """A loaded image in bands of rows, of about `STRIP` pixels: converted one by one, their copies stay small."""
+    rows = max(1, STRIP // image.width)
+    if rows >= image.height:
+        yield slice(0, image.height), image
+        return
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def white_of(image: Image.Image) -> float:
+    """The value that stands for white in a loaded image of more than 8 bits."""
+    peak = max(float(np.nanmax(np.asarray(strip), initial=0.0)) for _, strip in strips(image))
+    return white_level(image.mode, peak)
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Any mode → "RGB" in sRGB, opaque."""
+    white = white_of(image) if is_scaled(image.mode) else 255.0
+    if image.width * image.height <= _LARGE:
+        return _strip_to_srgb(image, white)
+    rgb = Image.new("RGB", image.size)
+    for rows, strip in strips(image):
+        rgb.paste(_strip_to_srgb(strip, white), (0, rows.start))
+    return rgb
+
+
+def _strip_to_srgb(image: Image.Image, white: float) -> Image.Image:
     profile = image.info.get("icc_profile") if image.mode != "LAB" else None
-    image, alpha = separate_alpha(_to_8_bits(image) if is_scaled(image.mode) else image)
+    image, alpha = separate_alpha(_to_8_bits(image, white) if is_scaled(image.mode) else image)
     transform = transform_to_srgb(profile, image.mode) if profile else None
     rgb = transform.apply(image) if transform is not None else image.convert("RGB")
     if alpha is None:
@@ -171,15 +233,16 @@ def white_level(mode: str, peak: float) -> float:
     return 1.0 if peak <= 1.0 else 255.0 if peak <= 255.0 else 65535.0
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
+def _to_8_bits(image: Image.Image, white: float) -> Image.Image:
     """Integer and float grey images → "L", scaled over their full range where Pillow's own `convert` clips at 255."""
     pixels = np.asarray(image).astype(np.float32)
-    white = white_level(image.mode, float(np.nanmax(pixels, initial=0.0)))
     return Image.fromarray(np.rint(np.clip(np.nan_to_num(pixels) / white, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
 def why(file: Any, error: Exception) -> str:
     """One line for the user: what is wrong with the file."""
+    if isinstance(error, ColorizeError):
+        return str(error)
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, IsADirectoryError):

@@ -5,10 +5,7 @@ whatever a report varied is a field here. `Recipe.load("unet_skip")` reads one f
 `Recipe.load("mine.toml")` a file, and `extends = "…"` in a file starts from another recipe.
 """
 
-import dataclasses
 import tomllib
-import types
-import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -18,10 +15,10 @@ from typing import Any, Literal
 import tomli_w
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.tables import bounded, from_table, merge, nested, parse_override, plain_table
 
-
-def _bounded(default: float, low: float, high: float | None = None) -> Any:
-    return field(default=default, metadata={"low": low, "high": high})
+# A network of another name has arguments of its own: it replaces the one that it comes over, arguments and all.
+_NETWORKS = ("generator", "discriminator")
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,14 @@ class Data:
     """Which photos, at what size, in which splits. `limit` is photos per split, 0 for all."""
 
     source: str = "sample"
-    image_size: int = _bounded(256, 1)
+    image_size: int = bounded(256, 1)
     resize: Literal["crop", "squash"] = "crop"
-    batch_size: int = _bounded(16, 1)
-    validation_fraction: float = _bounded(0.05, 0, 1)
-    test_fraction: float = _bounded(0.05, 0, 1)
+    batch_size: int = bounded(16, 1)
+    validation_fraction: float = bounded(0.05, 0, 1)
+    test_fraction: float = bounded(0.05, 0, 1)
     drop_grey: bool = True
-    limit: int = _bounded(0, 0)
-    memory_gib: float = _bounded(2.0, 0)
+    limit: int = bounded(0, 0)
+    memory_gib: float = bounded(2.0, 0)
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,9 @@ class Augment:
     flip_horizontal: bool = True
     flip_vertical: bool = False
     quarter_turns: bool = False
-    crop_margin: int = _bounded(0, 0)
-    zoom: float = _bounded(1.0, 1, 8)
-    noise: float = _bounded(0.0, 0, 1)
+    crop_margin: int = bounded(0, 0)
+    zoom: float = bounded(1.0, 1, 8)
+    noise: float = bounded(0.0, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -73,11 +70,11 @@ class Loss:
     """
 
     reconstruction: Literal["l1", "l2", "cross_entropy"] = "l1"
-    reconstruction_weight: float = _bounded(100.0, 0)
-    rebalancing: float = _bounded(0.5, 0, 1)
+    reconstruction_weight: float = bounded(100.0, 0)
+    rebalancing: float = bounded(0.5, 0, 1)
     adversarial: Literal["vanilla", "lsgan"] = "vanilla"
     saturating: bool = False
-    perceptual_weight: float = _bounded(0.0, 0)
+    perceptual_weight: float = bounded(0.0, 0)
     discriminator_reduction: Literal["mean", "sum"] = "mean"
 
 
@@ -91,14 +88,14 @@ class Optimizer:
     """
 
     name: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = _bounded(2e-4, 0)
-    beta_1: float = _bounded(0.9, 0, 1)
-    beta_2: float = _bounded(0.999, 0, 1)
-    weight_decay: float = _bounded(0.0, 0)
-    momentum: float = _bounded(0.0, 0, 1)
-    warmup_steps: int = _bounded(0, 0)
+    learning_rate: float = bounded(2e-4, 0)
+    beta_1: float = bounded(0.9, 0, 1)
+    beta_2: float = bounded(0.999, 0, 1)
+    weight_decay: float = bounded(0.0, 0)
+    momentum: float = bounded(0.0, 0, 1)
+    warmup_steps: int = bounded(0, 0)
     decay: Literal["none", "linear"] = "none"
-    average: float = _bounded(0.0, 0, 0.99999)
+    average: float = bounded(0.0, 0, 0.99999)
 
 
 @dataclass(frozen=True)
@@ -110,12 +107,12 @@ class Schedule:
     epochs, a checkpoint every `checkpoint_minutes` and at the end.
     """
 
-    epochs: int = _bounded(50, 1)
-    steps_per_epoch: int = _bounded(0, 0)
-    discriminator_every: int = _bounded(1, 1)
-    log_every: int = _bounded(50, 1)
-    preview_every: int = _bounded(1, 1)
-    checkpoint_minutes: float = _bounded(5.0, 0)
+    epochs: int = bounded(50, 1)
+    steps_per_epoch: int = bounded(0, 0)
+    discriminator_every: int = bounded(1, 1)
+    log_every: int = bounded(50, 1)
+    preview_every: int = bounded(1, 1)
+    checkpoint_minutes: float = bounded(5.0, 0)
 
 
 @dataclass(frozen=True)
@@ -126,18 +123,18 @@ class Decoding:
     colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out.
     """
 
-    temperature: float = _bounded(0.38, 0.05, 1)
-    undo_rebalancing: float = _bounded(0.0, 0, 1)
-    gain: float = _bounded(1.0, 0, 4)
+    temperature: float = bounded(0.38, 0.05, 1)
+    undo_rebalancing: float = bounded(0.0, 0, 1)
+    gain: float = bounded(1.0, 0, 4)
 
 
 @dataclass(frozen=True)
 class Pretrain:
     """Before the schedule's epochs: the generator alone on its reconstruction loss, with its own Adam."""
 
-    epochs: int = _bounded(0, 0)
-    learning_rate: float = _bounded(1e-4, 0)
-    beta_1: float = _bounded(0.9, 0, 1)
+    epochs: int = bounded(0, 0)
+    learning_rate: float = bounded(1e-4, 0)
+    beta_1: float = bounded(0.9, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -149,8 +146,8 @@ class EarlyStopping:
     """
 
     monitor: Literal["none", "g_reconstruction", "ab_mae", "psnr", "pixel_accuracy_5", "fid"] = "none"
-    patience: int = _bounded(3, 1)
-    every: int = _bounded(1, 1)
+    patience: int = bounded(3, 1)
+    every: int = bounded(1, 1)
     fid_network: str = "inception-2015-12-05"
 
 
@@ -161,7 +158,7 @@ class Runtime:
     `strategy` is on one device, on all devices of the machine, or on those of several machines (docs/scale.md).
     """
 
-    seed: int = _bounded(0, 0)
+    seed: int = bounded(0, 0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     jit: Literal["auto", "on", "off"] = "auto"
     deterministic: bool = False
@@ -221,13 +218,13 @@ class Recipe:
         table = _read_table(str(name_or_file))
         table.pop("card", None)
         for override in overrides:
-            table = _merge(table, _parse_override(override))
+            table = merge(table, parse_override(override), _NETWORKS)
         return cls.from_dict(table)
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Recipe":
         """Check a table of plain values, as TOML gives it, field by field."""
-        recipe = _from_table(cls, table, path="")
+        recipe = from_table(cls, table)
         if not recipe.generator.name:
             raise ColorizeError('the recipe names no generator: expected generator.name = "…"')
         if recipe.discriminator is None and recipe.pretrain.epochs:
@@ -248,19 +245,19 @@ class Recipe:
 
     def to_toml(self) -> str:
         """Every value, defaults too, as TOML that `Recipe.load` reads back unchanged."""
-        return tomli_w.dumps(_drop_none(dataclasses.asdict(self)))
+        return tomli_w.dumps(plain_table(self))
 
     def with_values(self, **dotted: Any) -> "Recipe":
         """A checked copy with fields replaced: `recipe.with_values(**{"data.image_size": 64})`."""
-        table = _drop_none(dataclasses.asdict(self))
+        table = plain_table(self)
         for path, value in dotted.items():
-            table = _merge(table, _nested(path, value))
+            table = merge(table, nested(path, value), _NETWORKS)
         return Recipe.from_dict(table)
 
 
 def load_card(name_or_file: str | Path) -> Card:
     """The `[card]` of a recipe, or of the one that it extends."""
-    return _from_table(Card, _read_table(str(name_or_file)).get("card", {}), path="card")
+    return from_table(Card, _read_table(str(name_or_file)).get("card", {}), path="card")
 
 
 def zoo_folder() -> Any:
@@ -315,7 +312,7 @@ def _read_table(name_or_file: str) -> dict[str, Any]:
     """The recipe over those that it extends, as one table."""
     table: dict[str, Any] = {}
     for name, text in reversed(recipe_texts(name_or_file)):
-        table = _merge(table, {"name": name} | _parse(text, name))
+        table = merge(table, {"name": name} | _parse(text, name), _NETWORKS)
     table.pop("extends", None)
     return table
 
@@ -337,91 +334,3 @@ def _parse(text: str, name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ColorizeError(f"recipe '{name}' is not valid TOML: {error}") from error
-
-
-def _parse_override(override: str) -> dict[str, Any]:
-    path, equals, text = override.partition("=")
-    if not equals or not path.strip():
-        raise ColorizeError(f"cannot read --set '{override}': expected section.field=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a string: --set space=rgb
-    return _nested(path.strip(), value)
-
-
-def _nested(path: str, value: Any) -> dict[str, Any]:
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    return value
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        before = merged.get(key)
-        if not (isinstance(value, dict) and isinstance(before, dict)):
-            merged[key] = value
-        elif key in ("generator", "discriminator") and value.get("name", before.get("name")) != before.get("name"):
-            merged[key] = value  # another architecture: the arguments of the first are not its own
-        else:
-            merged[key] = _merge(before, value)
-    return merged
-
-
-def _drop_none(table: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _drop_none(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if value is not None
-    }
-
-
-def _from_table(cls: Any, table: Any, path: str) -> Any:
-    if not isinstance(table, dict):
-        raise ColorizeError(f"{path or 'the recipe'} is {table!r}: expected a table of fields")
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    hints = typing.get_type_hints(cls)
-    values = {}
-    for key, value in table.items():
-        full = f"{path}.{key}" if path else key
-        if key not in fields:
-            raise ColorizeError(
-                f"unknown recipe field '{full}'{did_you_mean(key, fields)} (known: {', '.join(fields)})"
-            )
-        values[key] = _checked(hints[key], fields[key].metadata, value, full)
-    return cls(**values)
-
-
-def _checked(hint: Any, metadata: Any, value: Any, path: str) -> Any:
-    if isinstance(hint, types.UnionType):  # X | None
-        hint = next(option for option in typing.get_args(hint) if option is not type(None))
-    if dataclasses.is_dataclass(hint):
-        return _from_table(hint, value, path)
-    hint, options = typing.get_origin(hint) or hint, typing.get_args(hint)
-    if hint is Literal:
-        if value not in options:
-            raise ColorizeError(
-                f"{path} is {value!r}{did_you_mean(value, options)} (expected one of {', '.join(options)})"
-            )
-        return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise ColorizeError(f"{path} is {value!r}: expected {_TYPE_NAMES[hint]}")
-    if (low := metadata.get("low")) is not None:
-        high = metadata["high"]
-        if value < low or (high is not None and value > high) or value != value:
-            expected = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
-            raise ColorizeError(f"{path} is {value:g}: expected {expected}")
-    return value
-
-
-_TYPE_NAMES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    dict: "a table",
-    list: "a list",
-}

@@ -1,22 +1,18 @@
 """Weights of one network in one file: written whole or not at all, read with one line of complaint."""
 
-import os
 import warnings
 from pathlib import Path
 
 import keras
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.files import written_whole
 
 
 def save_weights(network: keras.Model, file: Path) -> None:
-    """Write a network's weights under a temporary name, then rename: a reader never sees half a file."""
-    temporary = file.with_name(f"tmp-{file.name}")
-    try:
+    """Write a network's weights, whole or not at all."""
+    with written_whole(file) as temporary:
         network.save_weights(temporary)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)  # what a full disk left of it
 
 
 def load_weights(network: keras.Model, file: Path) -> None:

@@ -14,9 +14,7 @@ import pytest
 from PIL import Image
 
 from keras_colorize.cli import main
-from keras_colorize.cli.colorize import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.color import rgb_to_lab
-from keras_colorize.inference import colorizer
 from keras_colorize.pictures import Picture, read_pictures, write_pictures
 from tests.colorizing import grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
@@ -212,11 +210,6 @@ def test_mistakes_that_only_the_system_knows(run_folder, tmp_path, capsys):
         capsys, tmp_path / "a.png", "--out", tmp_path / "out", "--run", still, "--samples", "2"
     )
     assert not (tmp_path / "out").exists()
-
-
-def test_ranges_and_names_are_those_of_the_colorizer():
-    assert LARGEST_VIVIDNESS == colorizer.LARGEST_VIVIDNESS
-    assert DEFAULT_MODEL == colorizer.DEFAULT_MODEL
 
 
 def test_results_go_nowhere_near_the_photos_unasked(run_folder, tmp_path, capsys):

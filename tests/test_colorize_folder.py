@@ -11,7 +11,7 @@ from PIL import Image
 
 from keras_colorize.color import rgb_from_u8, rgb_to_lab
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference import workers
+from keras_colorize.inference import photo
 from keras_colorize.inference.batching import Batcher, PixelBudget, count_pixels
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.folder import colorize_folder
@@ -259,8 +259,8 @@ def test_the_pixels_of_all_photos_in_work_stay_within_the_budget(colorizer, tmp_
             held -= 1920
         return remarks
 
-    monkeypatch.setattr(workers, "read_pictures", counted_read)
-    monkeypatch.setattr(workers, "write_pictures", counted_write)
+    monkeypatch.setattr(photo, "read_pictures", counted_read)
+    monkeypatch.setattr(photo, "write_pictures", counted_write)
     results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", pixels_in_flight=3 * 1920 + 100))
     assert not [result.error for result in results if result.error]
     assert 1920 < highest <= 3 * 1920
@@ -352,8 +352,8 @@ def test_a_network_that_fails_leaves_no_grey_photo(failure, colorizer, tmp_path,
 
 def test_chroma_that_is_no_number_leaves_no_grey_photo(colorizer, tmp_path, monkeypatch):
     save_grey(tmp_path / "a.png")
-    predict = colorizer.predict
-    monkeypatch.setattr(colorizer, "predict", lambda *arguments: [ab * np.nan for ab in predict(*arguments)])
+    network = colorizer._predict
+    monkeypatch.setattr(colorizer, "_predict", lambda *arguments: network(*arguments) * np.nan)
     (result,) = colorize_folder(colorizer, tmp_path / "a.png", tmp_path / "out")
     assert "no finite numbers" in result.error
     assert contents(tmp_path / "out") == ["errors.csv"]
@@ -365,7 +365,7 @@ def test_a_full_disk_stops_the_work(colorizer, tmp_path, monkeypatch):
     def full(file, pictures, **_):
         raise ColorizeError(f"{file}: cannot be written") from OSError(28, "No space left on device")
 
-    monkeypatch.setattr(workers, "write_pictures", full)
+    monkeypatch.setattr(photo, "write_pictures", full)
     with pytest.raises(OSError, match="No space left"):
         list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out"))
     assert contents(tmp_path / "out") == []
@@ -376,7 +376,7 @@ def test_a_photo_in_colour_is_recoloured_with_a_remark(colorizer, tmp_path):
     Image.fromarray(colorful_photo(1)).save(tmp_path / "in" / "color.png")
     save_grey(tmp_path / "in" / "grey.png")
     results = {result.source.name: result for result in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out")}
-    assert results["color.png"].remarks == (workers.IN_COLOR,)
+    assert results["color.png"].remarks == (photo.IN_COLOR,)
     assert results["grey.png"].remarks == ()
     colored, own = pixels(tmp_path / "out" / "color.png"), pixels(tmp_path / "in" / "color.png")
     assert np.abs(lightness(colored) - lightness(own)).mean() < 1

@@ -9,6 +9,7 @@ from PIL import Image
 
 import keras_colorize
 from keras_colorize.color import rgb_to_lab
+from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference import colorizer as module
 from keras_colorize.inference.colorizer import Colorizer, over_size
@@ -292,7 +293,7 @@ def test_from_zoo_without_weights_or_without_the_system():
 
 
 def test_colorize_loads_the_default_once(colorizer, monkeypatch):
-    assert module.DEFAULT_MODEL in zoo_names()
+    assert DEFAULT_MODEL in zoo_names()
     loaded = []
     monkeypatch.setattr(Colorizer, "from_zoo", lambda name: loaded.append(name) or colorizer)
     module._default.cache_clear()

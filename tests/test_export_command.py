@@ -9,9 +9,7 @@ import tensorflow as tf
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import export as exporting
-from keras_colorize.export import request
 from keras_colorize.export.request import FORMATS, Request, read_size
-from keras_colorize.inference import colorizer
 from keras_colorize.recipe import Recipe, zoo_names
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.training import build_generator
@@ -45,10 +43,6 @@ def test_sizes_and_names_of_files():
     assert Request("tflite").side(256) == 256 and Request("tflite", size="any").side(256) is None
     assert Request("onnx").side(256) is None and Request("onnx", size=64).side(256) == 64
     assert Request("tflite", "int8", "any", True).file_name("vivid") == "vivid_core_any_int8.tflite"
-
-
-def test_the_largest_vividness_is_the_colorizers():
-    assert request.LARGEST_VIVIDNESS == colorizer.LARGEST_VIVIDNESS
 
 
 def test_a_full_folder_is_refused(tmp_path, capsys):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_colorize.color import clip_chroma, in_gamut, lab_to_rgb, rgb_to_lab
-from keras_colorize.inference.framing import frame_photo, scaled_size, to_8_bits
+from keras_colorize.inference.framing import frame_photo, scaled_size
 from keras_colorize.inference.fullsize import (
     BLOCK,
     constant_coefficients,
@@ -19,6 +19,7 @@ from keras_colorize.inference.fullsize import (
     guided_coefficients,
     recolored,
 )
+from keras_colorize.pictures import to_8_bits
 
 WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 # Of L, by the rounding of each channel to half a level: neighbouring levels of grey are up to 0.49 apart.

@@ -49,6 +49,17 @@ def test_photos_left_out_are_named_in_the_log(finished):
     assert "left out of training: torn.jpg: " in notes
 
 
+@pytest.mark.parametrize("settings", [(), ("pretrain.epochs=1", "schedule.epochs=1")], ids=["", "in stages"])
+def test_no_column_of_the_log_is_there_twice(settings, finished, tmp_path):
+    folder, photos = finished
+    if settings:
+        folder = train.start(tiny(photos, *settings), tmp_path / "runs", QUIET, [])
+    header = folder.log_file.read_text().splitlines()[0].split(",")
+    assert len(set(header)) == len(header)
+    assert not [name for name in header if name.startswith("val_val_")]
+    assert set(header) == {name for row in read_log(folder.log_file) for name in row}  # none is empty throughout
+
+
 def test_log_has_a_row_per_interval_and_validation_per_epoch(finished):
     folder, _ = finished
     rows = read_log(folder.log_file)

@@ -12,7 +12,22 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "
 
 # A module imports only from lower levels, or from its own package.
 LEVELS = {
-    **dict.fromkeys(("errors", "lazy", "registry", "color", "recipe", "sizes", "hardware", "profiles"), 0),
+    **dict.fromkeys(
+        (
+            "errors",
+            "lazy",
+            "registry",
+            "color",
+            "recipe",
+            "sizes",
+            "hardware",
+            "profiles",
+            "defaults",
+            "files",
+            "tables",
+        ),
+        0,
+    ),
     **dict.fromkeys(
         (
             "bins",
@@ -42,6 +57,7 @@ LEVELS = {
 # Within a level, only these may import each other, in this direction.
 SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
+    ("recipe", "tables"), ("tables", "errors"),
     ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"),
     ("pictures", "photos"), ("backbones", "layers"), ("normalization", "layers"),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from keras_colorize import __version__
 from keras_colorize.cli import colorize, convert, demo, evaluate, export, pack, prior, quiz, train, zoo
+from keras_colorize.cli.quiet import quiet_readers
 from keras_colorize.errors import ColorizeError
 
 COMMANDS = {
@@ -60,6 +61,7 @@ def run_script(name: str) -> NoReturn:
 
 
 def _run(options: argparse.Namespace) -> int:
+    quiet_readers()
     try:
         return options.command.run(options) or 0
     except ColorizeError as error:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
+from keras_colorize.files import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
     from keras_colorize.inference.workers import Result
     from keras_colorize.runs.interruption import StopRequest
 
-DEFAULT_MODEL = "vivid"
 SUMMARY = "Colorize photos: files, folders of thousands, any format, at full resolution."
 SOME_PHOTOS_FAILED = 1
-LARGEST_VIVIDNESS = 10.0
 LINE_EVERY = 100  # photos, where no bar can be drawn
 FAILURES_SHOWN = 50  # the rest is in errors.csv
 
@@ -88,13 +88,11 @@ def run(options: argparse.Namespace) -> int:
     load_tensorflow()
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from keras_colorize.inference.folder import Settings, colorize_jobs
+    from keras_colorize.inference.folder import colorize_jobs
+    from keras_colorize.inference.photo import Settings
     from keras_colorize.runs.console import make_console
     from keras_colorize.runs.interruption import StopRequest
 
-    colorizer = _colorizer(options)
-    if options.samples > 1:
-        colorizer.check_stochastic()
     settings = Settings(
         vividness=options.vividness,
         seed=options.seed,
@@ -107,6 +105,9 @@ def run(options: argparse.Namespace) -> int:
     console = make_console()
     tally = Tally(len(jobs))
     drawn: list[Path] = []
+    colorizer = _colorizer(options)
+    if options.samples > 1:
+        colorizer.check_stochastic()
     with StopRequest() as stop:
         try:
             with _progress(console, sum(bool(job.missing) for job in jobs)) as show:
@@ -166,8 +167,6 @@ class Tally:
 
     def stopped(self, by: str, out: Path) -> str:
         """What is done when somebody has stopped the work, and how to go on."""
-        from keras_colorize.inference.jobs import printable
-
         others = f", {self.skipped:,} were done before" if self.skipped else ""
         others += f", {len(self.errors):,} failed" if self.errors else ""
         return (
@@ -224,7 +223,7 @@ def _draw_sheet(
 
 def _report(console: "Console", tally: Tally, out: Path, drawn: list[Path]) -> None:
     """How many are done, skipped and failed, each failure by name, and where everything is."""
-    from keras_colorize.inference.jobs import ERRORS_FILE, printable
+    from keras_colorize.inference.jobs import ERRORS_FILE
 
     def say(text: str) -> None:
         console.print(printable(text), highlight=False, markup=False, soft_wrap=True)

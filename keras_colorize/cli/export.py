@@ -3,6 +3,7 @@
 import argparse
 
 from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.defaults import DEFAULT_MODEL
 
 SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX, verified on real photos."
 
@@ -10,7 +11,9 @@ SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX,
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--model", default="vivid", help="a system of the zoo with packaged weights (default: vivid)")
+    what.add_argument(
+        "--model", default=DEFAULT_MODEL, help="a system of the zoo with packaged weights (default: %(default)s)"
+    )
     what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
     what.add_argument("--weights", metavar="FILE", help="a file of weights, with its recipe.toml beside it")
     parser.add_argument("--format", required=True, metavar="F", help="saved_model, tflite or onnx")

@@ -1,8 +1,9 @@
-"""Loading TensorFlow without its start-up messages, which no environment variable turns off."""
+"""What others say on the way, kept from the user: TensorFlow's start-up messages, and Pillow's warnings."""
 
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,8 +12,13 @@ from keras_colorize.errors import ColorizeError
 T = TypeVar("T")
 
 
+def quiet_readers() -> None:
+    """None of Pillow's warnings, one for each damaged tag and large photo: a photo's reason says what matters."""
+    warnings.filterwarnings("ignore", module="PIL")
+
+
 def load_tensorflow(open_devices: Callable[[], T] | None = None) -> T | None:
-    """Import TensorFlow and open its devices; what it says is shown only if that fails.
+    """Import TensorFlow and open its devices; what it says, which no variable turns off, is shown only if that fails.
 
     Args:
         open_devices: called before TensorFlow does anything else, for what must be said to it then.

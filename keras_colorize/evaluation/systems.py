@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.recipe import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator
@@ -70,8 +71,6 @@ def _of_run(run: RunFolder) -> System:
 
 
 def _of_zoo(name: str) -> System:
-    from keras_colorize.inference.colorizer import Colorizer
-
     colorizer = Colorizer.from_zoo(name)
     return System(name, colorizer.generator, colorizer.space, colorizer.recipe, colorizer.image_size, None)
 

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.export import cheap_color
 from keras_colorize.export.fitting import Frame
-from keras_colorize.inference.colorizer import LARGEST_VIVIDNESS, Colorizer, over_size
+from keras_colorize.inference.colorizer import Colorizer, over_size
 from keras_colorize.inference.fullsize import guided_coefficients
 from keras_colorize.spaces import BinnedLabSpace
 

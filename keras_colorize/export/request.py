@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.errors import ColorizeError, did_you_mean
 
 Format = Literal["saved_model", "tflite", "onnx"]
@@ -14,7 +15,6 @@ Quantization = Literal["none", "float16", "dynamic", "int8"]
 QUANTIZATIONS = get_args(Quantization)
 ANY = "any"
 
-LARGEST_VIVIDNESS = 10.0  # that of `inference.colorizer`, which cannot be imported without TensorFlow
 _NEEDED = {"tflite": ("ai_edge_litert", "ai_edge_quantizer"), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
 
 

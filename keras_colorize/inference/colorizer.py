@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference.framing import Frame, frame_photo, to_8_bits
+from keras_colorize.inference.framing import Frame, frame_photo
 from keras_colorize.inference.fullsize import constant_coefficients, guided_coefficients, recolored
 from keras_colorize.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.packed import load_packaged
-from keras_colorize.pictures import Picture, read_pictures
+from keras_colorize.pictures import Picture, read_pictures, to_8_bits
 from keras_colorize.pictures.pixels import from_image
 from keras_colorize.recipe import Recipe, packaged_sha256
 from keras_colorize.runs.folder import RunFolder
@@ -26,8 +27,6 @@ from keras_colorize.runs.loading import load_generator, load_weights_file
 from keras_colorize.spaces import space_of
 from keras_colorize.training import build_generator
 
-DEFAULT_MODEL = "vivid"
-LARGEST_VIVIDNESS = 10.0
 # Photos in one call of the network, at its own size.
 LARGEST_BATCH = 16
 
@@ -208,16 +207,7 @@ class Colorizer:
 
     def predict(self, frames: Sequence[Frame], vividness: float = 1.0) -> list[np.ndarray]:
         """Chroma ab (h, w, 2) in CIE units for each frame, at its size; frames of one shape share a call."""
-        chromas: dict[int, np.ndarray] = {}
-        kinds: dict[tuple[int, int], list[int]] = {}
-        for number, frame in enumerate(frames):
-            kinds.setdefault(frame.shape, []).append(number)
-        for numbers in kinds.values():
-            for start in range(0, len(numbers), LARGEST_BATCH):
-                batch = numbers[start : start + LARGEST_BATCH]
-                predicted = self.predict_ab(np.stack([frames[number].L for number in batch]), vividness)
-                chromas.update(zip(batch, predicted, strict=True))
-        return [chromas[number] for number in range(len(frames))]
+        return predict_frames(frames, lambda L: self.predict_ab(L, vividness))
 
     def predict_ab(self, L: Any, vividness: float = 1.0) -> np.ndarray:
         """Lightness (B, h, w, 1) float32 in [0, 100], sides in multiples of `multiple` → ab (B, h, w, 2), CIE units."""
@@ -235,8 +225,7 @@ class Colorizer:
 
     def finish(self, pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
         """The photo's own lightness with the frame's chroma, at the photo's size: rgb (H, W, 3) of its type."""
-        coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
-        return recolored(pixels, coefficients)
+        return finish_photo(pixels, frame, ab, edges)
 
     @functools.cached_property
     def _sampler(self) -> tuple[keras.Model, Any]:
@@ -271,6 +260,33 @@ def colorize(image: Photo, *, vividness: float = 1.0, edges: bool = True) -> Any
 @functools.cache
 def _default() -> Colorizer:
     return Colorizer.from_zoo(DEFAULT_MODEL)
+
+
+# What is left of a colorizer where another program has the network.
+
+
+def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+    """Chroma ab (h, w, 2) for each frame from a network (B, h, w, 1) → (B, h, w, 2); those of one shape share a call.
+
+    Raises:
+        ColorizeError: the network answers with values that are no finite numbers.
+    """
+    chromas: dict[int, np.ndarray] = {}
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for number, frame in enumerate(frames):
+        kinds.setdefault(frame.shape, []).append(number)
+    for numbers in kinds.values():
+        for start in range(0, len(numbers), LARGEST_BATCH):
+            batch = numbers[start : start + LARGEST_BATCH]
+            predicted = _finite(predict_ab(np.stack([frames[number].L for number in batch])))
+            chromas.update(zip(batch, predicted, strict=True))
+    return [chromas[number] for number in range(len(frames))]
+
+
+def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
+    """As `Colorizer.finish`."""
+    coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
+    return recolored(pixels, coefficients)
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)

@@ -1,17 +1,16 @@
 """A folder of photos → a folder of colour photos."""
 
-import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.batching import PIXELS_IN_FLIGHT
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.jobs import ERRORS_FILE, ERRORS_HEADER, Job, plan_jobs, printable
+from keras_colorize.inference.failures import error_row, open_out
+from keras_colorize.inference.jobs import ERRORS_HEADER, Job, plan_jobs
+from keras_colorize.inference.photo import Settings
 from keras_colorize.inference.sheet import write_contact_sheet
-from keras_colorize.inference.workers import Result, Settings, Workers
+from keras_colorize.inference.workers import Result, Workers
 from keras_colorize.pictures import DEFAULT_MAX_PIXELS
 
 
@@ -89,15 +88,11 @@ def colorize_jobs(
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Result]:
     """Do what was planned, as `colorize_folder` does; once `stop()` is true, only files half written are finished."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise ColorizeError(f"--out '{out}' may not be written; choose another folder")
-    errors_file = out / ERRORS_FILE
-    errors_file.unlink(missing_ok=True)
+    errors_file = open_out(out)
     with closing(Workers(colorizer, jobs, settings, stop).results()) as results:
         for result in results:
             if result.error is not None:
-                _list_error(errors_file, result)
+                _list_error(errors_file, error_row(result.source, result.error))
             yield result
 
 
@@ -114,10 +109,10 @@ def _results(
             pass
 
 
-def _list_error(file: Path, result: Result) -> None:
+def _list_error(file: Path, row: str) -> None:
     """One row more, on the disk at once: a run that is killed leaves the list so far."""
     is_new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as stream:
         if is_new:
             stream.write(f"{ERRORS_HEADER}\n")
-        csv.writer(stream, lineterminator="\n").writerow([printable(str(result.source)), result.error])
+        stream.write(row)

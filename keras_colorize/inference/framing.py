@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_colorize.color import rgb_to_lab
 from keras_colorize.inference.fullsize import BLOCK, grey_lightness
+from keras_colorize.pictures import to_8_bits
 
 # [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
 # and time stay bounded.
@@ -82,10 +83,3 @@ def _strips_of_8_bits(pixels: np.ndarray, multiple: int) -> Iterator[Image.Image
     rows = max(1, BLOCK // (pixels.shape[1] * multiple)) * multiple
     for top in range(0, len(pixels), rows):
         yield Image.fromarray(np.ascontiguousarray(to_8_bits(pixels[top : top + rows])))
-
-
-def to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    """Pixels of uint8, uint16, or float32 in [0, 1] → the nearest of uint8."""
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return pixels if pixels.dtype == np.uint8 else np.rint(pixels * np.float32(255.0)).astype(np.uint8)

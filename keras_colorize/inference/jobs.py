@@ -2,12 +2,12 @@
 
 import glob
 import os
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.files import printable
 from keras_colorize.photos import PHOTO_SUFFIXES
 from keras_colorize.pictures import color_suffix, format_of, suffix_for
 
@@ -86,11 +86,6 @@ def plan_jobs(
 def sheet_pages(out: Path, photos: int) -> list[Path]:
     """The contact sheet's files: a page for every 60 photos."""
     return [out / f"contact-sheet-{number + 1:03d}.jpg" for number in range(-(-photos // PHOTOS_PER_SHEET))]
-
-
-def printable(path: str) -> str:
-    """NFC, since macOS stores decomposed names; bytes that are no UTF-8 become '?', so that any output takes them."""
-    return unicodedata.normalize("NFC", path).encode("utf-8", "replace").decode()
 
 
 # Finding

@@ -13,7 +13,7 @@ from keras_colorize.hardware import processors
 from keras_colorize.inference.batching import PIXELS_IN_FLIGHT, PixelBudget, count_pixels
 from keras_colorize.inference.fullsize import recolored
 from keras_colorize.inference.jobs import PHOTOS_PER_SHEET, Job, sheet_pages
-from keras_colorize.pictures import Picture, read_pictures, write_pictures
+from keras_colorize.pictures import Picture, read_pictures, to_8_bits, write_pictures
 
 # [choice] A comparison is for looking at: a photo in it has at most so many pixels on its long side, and all of them
 # together fit into a WebP, whose sides end at 16,383.
@@ -32,9 +32,9 @@ def compared(picture: Picture, side: int = COMPARED_SIDE, with_color: bool = Tru
 
     with_color: without, only its lightness is kept.
     """
-    image = _image(picture.pixels).convert("RGB")
+    image = Image.fromarray(to_8_bits(picture.pixels)).convert("RGB")
     if picture.alpha is not None:
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), _image(picture.alpha))
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(to_8_bits(picture.alpha)))
     scale = min(side / max(image.size), 1.0)
     if scale < 1.0:
         width, height = (max(round(length * scale), 1) for length in image.size)
@@ -114,11 +114,3 @@ def _write(cell: Image.Image, y: int, text: str) -> None:
         kept -= 1
         shown = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
     ImageDraw.Draw(cell).text((cell.width / 2, y), shown, fill="black", font=font, anchor="mm")
-
-
-def _image(pixels: np.ndarray) -> Image.Image:
-    """Pixels (H, W) or (H, W, 3), uint8 or uint16 → 8 bits."""
-    if pixels.dtype == np.uint8:
-        return Image.fromarray(pixels)
-    eight = np.empty(pixels.shape, np.uint8)
-    return Image.fromarray(np.floor_divide(pixels, 257, out=eight, casting="unsafe"))

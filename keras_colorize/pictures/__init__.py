@@ -6,6 +6,7 @@ apart, and EXIF, IPTC, XMP, texts and resolution come along.
 
 from keras_colorize.pictures.metadata import Metadata
 from keras_colorize.pictures.picture import FORMATS, Picture, color_suffix, format_of, suffix_for, written_format
+from keras_colorize.pictures.pixels import to_8_bits
 from keras_colorize.pictures.read import DEFAULT_MAX_PIXELS, read_pictures
 from keras_colorize.pictures.write import replacing, write_pictures
 
@@ -19,6 +20,7 @@ __all__ = [
     "read_pictures",
     "replacing",
     "suffix_for",
+    "to_8_bits",
     "write_pictures",
     "written_format",
 ]

@@ -42,6 +42,14 @@ class Entry(NamedTuple):
 Directory = dict[int, Entry]
 
 
+class StoredDirectory(Directory):
+    """As it stands in a file. lost: the tags whose values would lie beyond the file's end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: set[int] = set()
+
+
 class Header(NamedTuple):
     """Byte order, whether it is a BigTIFF, and where the first directory lies."""
 
@@ -63,7 +71,7 @@ def read_header(file: BinaryIO) -> Header | None:
     return Header(order, False, first) if version == 42 else None
 
 
-def read_directories(file: BinaryIO, header: Header) -> Iterator[Directory]:
+def read_directories(file: BinaryIO, header: Header) -> Iterator[StoredDirectory]:
     """The directories of a file one by one: pages, previews, masks. One that was there already ends the chain."""
     seen: set[int] = set()
     offset = header.first
@@ -73,7 +81,7 @@ def read_directories(file: BinaryIO, header: Header) -> Iterator[Directory]:
         yield directory
 
 
-def _read(file: BinaryIO, header: Header, offset: int, seen: set[int]) -> tuple[Directory, int]:
+def _read(file: BinaryIO, header: Header, offset: int, seen: set[int]) -> tuple[StoredDirectory, int]:
     order, big, _ = header
     file.seek(offset)
     (count,) = struct.unpack(f"{order}Q" if big else f"{order}H", _exactly(file, 8 if big else 2))
@@ -82,7 +90,7 @@ def _read(file: BinaryIO, header: Header, offset: int, seen: set[int]) -> tuple[
         raise ValueError("damaged directory")
     rows = _exactly(file, count * size)
     (following,) = struct.unpack(f"{order}Q" if big else f"{order}I", _exactly(file, inline))
-    directory: Directory = {}
+    directory = StoredDirectory()
     for row in range(0, len(rows), size):
         tag, kind, number = struct.unpack_from(f"{order}HHQ" if big else f"{order}HHI", rows, row)
         length = _SIZES.get(kind, 0) * number
@@ -92,8 +100,9 @@ def _read(file: BinaryIO, header: Header, offset: int, seen: set[int]) -> tuple[
         if length > inline:
             file.seek(struct.unpack(f"{order}Q" if big else f"{order}I", value)[0])
             value = file.read(length)
-            if len(value) < length:
-                continue  # beyond the end: this tag is lost, the picture need not be
+            if len(value) < length:  # the picture need not be lost with it
+                directory.lost.add(tag)
+                continue
         value = _little_endian(value[:length], kind, order)
         if tag in _NESTED and number == 1 and kind in (4, 13, 18):
             place = int.from_bytes(value, "little")

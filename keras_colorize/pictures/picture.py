@@ -10,8 +10,6 @@ import numpy as np
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.pictures.metadata import Metadata
 
-STRIP = 1 << 18  # pixels that are converted at a time: their floats stay in the processor's cache
-
 
 @dataclass(eq=False)
 class Picture:

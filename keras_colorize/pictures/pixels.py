@@ -1,32 +1,21 @@
 """Decoded images and stored samples → upright sRGB arrays, strip by strip."""
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from keras_colorize.photos import is_scaled, separate_alpha, white_level
+from keras_colorize.photos import STRIP, is_scaled, separate_alpha, strips, white_of
 from keras_colorize.pictures.opening import set_raw_mode, tiles_of
-from keras_colorize.pictures.picture import STRIP, Picture
+from keras_colorize.pictures.picture import Picture
 from keras_colorize.profiles import deep_transform, grey_table, transform_to_srgb
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """A loaded image in bands of rows. Converting them one by one keeps copies small, and is quicker."""
-    rows = max(1, STRIP // image.width)
-    if rows >= image.height:
-        yield slice(0, image.height), image
-        return
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
 
 
 def filled(image: Image.Image, channels: int, dtype: Any, samples: Any) -> np.ndarray:
     """(H, W, channels) of what `samples` makes of each strip of a loaded image."""
     filled = np.empty((image.height, image.width, channels), dtype)
-    for rows, strip in _strips(image):
+    for rows, strip in strips(image):
         filled[rows] = samples(strip)
     return filled
 
@@ -40,7 +29,7 @@ def two_bytes(image: Image.Image, stored: str) -> np.ndarray:
 
 
 def add_low_bytes(bands: np.ndarray, image: Image.Image) -> None:
-    for rows, strip in _strips(image):
+    for rows, strip in strips(image):
         bands[rows] |= np.asarray(strip)
 
 
@@ -70,7 +59,7 @@ def from_image(
     grey_palette = image.mode == "P" and _is_grey_palette(image)
     grey_palette = grey_palette and not (profile and transform_to_srgb(profile, "RGB"))
     pixels = alpha = stored = stored_alpha = None
-    for rows, strip in _strips(image):
+    for rows, strip in strips(image):
         plain, transparency = separate_alpha(strip)
         if grey_palette:
             plain = plain.convert("L")
@@ -106,13 +95,12 @@ def _from_scaled(
     """Grey of more than 8 bits → uint16; exactly, where it has 16."""
     pixels, stored = _empty(*image.size, orientation, np.uint16)
     table = grey_table(profile, 16) if profile else None
-    peak = max(float(np.nanmax(np.asarray(strip), initial=0.0)) for _, strip in _strips(image))
-    white = white_level(image.mode, peak)
+    white = white_of(image)
     transparent = image.info.get("transparency")
     alpha = stored_alpha = None
     if isinstance(transparent, int):
         alpha, stored_alpha = _empty(*image.size, orientation, np.uint16)
-    for rows, strip in _strips(image):
+    for rows, strip in strips(image):
         levels = np.asarray(strip)
         if levels.dtype.itemsize == 2:
             levels = levels.astype(np.uint16)
@@ -126,6 +114,19 @@ def _from_scaled(
             stored_alpha[rows] = np.where(levels == transparent, 0, 65535)
         stored[rows] = levels if table is None else table[levels]
     return Picture(pixels, alpha)
+
+
+def to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of uint8, uint16, or float32 in [0, 1] → the nearest of uint8, strip by strip. uint8 comes back itself."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    shallow = np.empty(pixels.shape, np.uint8)
+    rows = max(1, STRIP // max(math.prod(pixels.shape[1:]), 1))
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows]
+        deep = strip.dtype == np.uint16
+        shallow[top : top + rows] = (strip.astype(np.uint32) + 128) // 257 if deep else np.rint(strip * np.float32(255))
+    return shallow
 
 
 def to_16_bits(levels: np.ndarray, white: float) -> np.ndarray:

@@ -10,6 +10,7 @@ picture's own (1, 2, 3, 4, 6 or 8 bytes) is given back before it is handed out. 
 """
 
 import contextlib
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import white_level, why
+from keras_colorize.photos import check_strips, white_level, why
 from keras_colorize.pictures import ifd
 from keras_colorize.pictures.metadata import first_integer, metadata_of_directory, metadata_of_image
 from keras_colorize.pictures.opening import StoredTiff, low_bytes, open_image, raw_mode, set_raw_mode, tiles_of
@@ -34,6 +35,10 @@ DEFAULT_MAX_PIXELS = 250_000_000
 _DEEP_RAW_MODES = ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16")
 # What Pillow multiplies grey levels of 2 and 4 bits by, but not the one that PNG declares transparent.
 _LOW_BIT_STEPS = {"L;2": 85, "L;4": 17}
+_NO_LOG = logging.NullHandler()
+# Without them a page would be read otherwise than it was written: bits, compression, kind, strips, tiles, samples,
+# order, predictor, palette, extra samples, formats, JPEG's tables.
+_PIXEL_TAGS = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339, 347}
 
 
 def read_pictures(
@@ -202,14 +207,18 @@ def _pages(file: BinaryIO, header: ifd.Header, max_pixels: int) -> Iterator[Pict
         raise ColorizeError(f"is {kind}: export it as TIFF, PNG or JPEG" if previews else kind)
 
 
-def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: ifd.Directory) -> Picture:
+def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: ifd.StoredDirectory) -> Picture:
+    if directory.lost & _PIXEL_TAGS:
+        raise ColorizeError("does not decode (the file ends before the places of its pixels)")
     metadata, orientation = metadata_of_directory(directory)
     remarks = list(metadata.remarks)
+    if 34675 in directory.lost:
+        remarks.append("its colour profile is cut off and was not applied")
     profile = directory[34675].raw or None if 34675 in directory else None
     separate = first_integer(directory, 284, 1) == 2
     stored = raw_mode(image) if image is not None else ""
-    if image is not None and not image.use_load_libtiff:
-        _check_tiles(image, len(image.getbands()) if separate else 1)
+    if image is not None:
+        check_strips(image)
     deep = 258 in directory and max(directory[258].integers, default=1) > 8
     # Of 16 bits in planes Pillow takes the high bytes alone, or uncompressed mistakes bytes for samples.
     if image is None or (separate and deep and len(image.getbands()) > 1):
@@ -225,14 +234,6 @@ def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: ifd.D
         picture = from_image(image, profile, orientation, largest, white_is_zero)
     picture.metadata = replace(metadata, icc=embeddable(profile), remarks=tuple(remarks))
     return picture
-
-
-def _check_tiles(image: StoredTiff, layers: int) -> None:
-    """Raise where strips or tiles are missing: Pillow would leave the rest black."""
-    width, height = image._tile_size
-    covered = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (tile.extents for tile in image.tile if tile.extents))
-    if covered < width * height * layers and image.tile[0][0] == "raw":
-        raise ColorizeError("does not decode (parts of the picture are missing)")
 
 
 def _deep_page(file: BinaryIO, image: StoredTiff, stored: str) -> np.ndarray:
@@ -252,6 +253,8 @@ def _from_tifffile(
     """A page that Pillow does not know: grey or RGB of any number of bits, with or without transparency."""
     import tifffile  # here: few photos need it
 
+    # It tells of each tag that is damaged; what matters of that is in the error.
+    logging.getLogger("tifffile").addHandler(_NO_LOG)
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages[index]

@@ -15,9 +15,12 @@ import numpy as np
 from PIL import Image, PngImagePlugin, features
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.files import written_whole
+from keras_colorize.photos import STRIP
 from keras_colorize.pictures.deep import COMPRESSION_LEVEL, TiffWriter, write_deep_png, write_ppm
 from keras_colorize.pictures.metadata import Metadata, iptc_segment
-from keras_colorize.pictures.picture import FORMATS, STRIP, Picture, format_of, written_format
+from keras_colorize.pictures.picture import FORMATS, Picture, format_of, written_format
+from keras_colorize.pictures.pixels import to_8_bits
 
 DEFAULT_QUALITY = 95
 _LONGEST_SEGMENT = 65533  # bytes of a JPEG marker's content
@@ -101,8 +104,16 @@ def replacing(file: str | os.PathLike[str], overwrite: bool = False) -> Iterator
             programs one wins), or the folder is missing or may not be written.
     """
     path = Path(file)
-    temporary = path.parent / f".{secrets.token_hex(8)}.part"
-    try:
+
+    def rename(temporary: Path, path: Path) -> None:
+        with _reported(path):
+            if overwrite:
+                os.replace(temporary, path)
+            else:
+                _rename_to_free_name(temporary, path)
+
+    # Hidden, and of a name that nobody else has: another program may be writing the same photo.
+    with written_whole(path, path.parent / f".{secrets.token_hex(8)}.part", rename) as temporary:
         with _reported(path):
             stream = open(temporary, "xb")  # noqa: SIM115 - closed before it is renamed
         try:
@@ -110,14 +121,6 @@ def replacing(file: str | os.PathLike[str], overwrite: bool = False) -> Iterator
         finally:
             with _reported(path):
                 stream.close()  # here a full disk may show itself
-        with _reported(path):
-            if overwrite:
-                os.replace(temporary, path)
-            else:
-                _rename_to_free_name(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _rename_to_free_name(temporary: Path, path: Path) -> None:
@@ -182,8 +185,8 @@ def _fitting(picture: Picture, name: str, remarks: dict[str, None]) -> Picture:
         )
     if picture.depth == 16 and not form.deep:
         remarks[f"16 bits per colour became 8, as {name} holds no more"] = None
-        alpha = None if picture.alpha is None else _to_8_bits(picture.alpha)
-        picture = Picture(_to_8_bits(picture.pixels), alpha, metadata)
+        alpha = None if picture.alpha is None else to_8_bits(picture.alpha)
+        picture = Picture(to_8_bits(picture.pixels), alpha, metadata)
     if picture.alpha is not None and not form.alpha:
         remarks[f"transparency was laid over white, as {name} holds none"] = None
         picture = Picture(_over_white(picture), None, metadata)
@@ -193,15 +196,6 @@ def _fitting(picture: Picture, name: str, remarks: dict[str, None]) -> Picture:
     if told:
         remarks[f"{' and '.join(told)} left out, as {name} holds none"] = None
     return picture
-
-
-def _to_8_bits(deep: np.ndarray) -> np.ndarray:
-    """uint16 → uint8, rounded, strip by strip."""
-    shallow = np.empty(deep.shape, np.uint8)
-    rows = max(1, STRIP // deep.shape[1])
-    for top in range(0, len(deep), rows):
-        shallow[top : top + rows] = (deep[top : top + rows].astype(np.uint32) + 128) // 257
-    return shallow
 
 
 def _over_white(picture: Picture) -> np.ndarray:

@@ -1,10 +1,11 @@
 """TensorBoard's event files, continued without doubles."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
+
+from keras_colorize.files import written_whole
 
 
 def drop_events_after(folder: Path, step: int) -> None:
@@ -17,11 +18,12 @@ def drop_events_after(folder: Path, step: int) -> None:
         kept = [record for record in records if tf.compat.v1.Event.FromString(record).step <= step]
         if len(kept) == len(records) and sum(map(_size, records)) == file.stat().st_size:
             continue
-        temporary = folder / "tmp-events"  # not a name that TensorBoard would read
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
+        with (
+            written_whole(file, folder / "tmp-events") as temporary,  # not a name that TensorBoard would read
+            tf.io.TFRecordWriter(str(temporary)) as writer,
+        ):
             for record in kept:
                 writer.write(record)
-        os.replace(temporary, file)
 
 
 def _records(file: Path) -> Iterator[bytes]:

@@ -1,11 +1,11 @@
 """The run folder: where each file of a run lies, and how runs are found again."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.files import written_whole
 from keras_colorize.recipe import Recipe
 
 
@@ -62,9 +62,8 @@ class RunFolder:
     def keep_recipe(self, recipe: Recipe) -> None:
         """Write the recipe, which makes the folder a run."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"tmp-{self.recipe_file.name}"
-        temporary.write_text(recipe.to_toml(), encoding="utf-8")
-        os.replace(temporary, self.recipe_file)
+        with written_whole(self.recipe_file) as temporary:
+            temporary.write_text(recipe.to_toml(), encoding="utf-8")
 
     @property
     def recipe_file(self) -> Path:

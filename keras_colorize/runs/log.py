@@ -1,8 +1,9 @@
 """`log.csv`: one row per logging interval, readable by any tool, continued without gaps or doubles."""
 
 import csv
-import os
 from pathlib import Path
+
+from keras_colorize.files import written_whole
 
 Row = dict[str, float]
 LEADING = ("step", "epoch", "seconds", "images_per_second")
@@ -21,12 +22,10 @@ class RunLog:
         self._file = file
         self._columns = [*LEADING, *columns]
         rows = [row for row in read_log(file) if row["step"] <= keep_until_step] if file.exists() else []
-        temporary = file.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as stream:
+        with written_whole(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, self._columns)
             writer.writeheader()
             writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
-        os.replace(temporary, file)
 
     def append(self, row: Row) -> None:
         """Write one row, flushed at once."""

@@ -1,11 +1,10 @@
 """What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves, remarks."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
+from keras_colorize.files import written_whole
 from keras_colorize.runs.events import drop_events_after
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row, RunLog, read_log
@@ -68,6 +67,5 @@ class RunRecord(NoRecord):
 
     def draw(self, title: str) -> None:
         """The curves so far."""
-        temporary = self._folder.curves_file.with_name(f"tmp-{self._folder.curves_file.name}")
-        draw_curves(read_log(self._folder.log_file), temporary, title)
-        os.replace(temporary, self._folder.curves_file)
+        with written_whole(self._folder.curves_file) as temporary:
+            draw_curves(read_log(self._folder.log_file), temporary, title)

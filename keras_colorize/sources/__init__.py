@@ -1,0 +1,11 @@
+"""What `--data` means: the packaged sample, a folder, a list file or a TFDS data set → photos, divided into splits.
+
+A photo's split depends on its name alone (SHA-256), so it stays where it is when photos are added, on every machine.
+Nothing is decoded here; `keras_colorize.data` does that. TensorFlow Datasets is imported only for `tfds:` sources.
+"""
+
+from keras_colorize.sources.opening import open_source
+from keras_colorize.sources.source import SPLITS, Photo, Source, Split, position
+from keras_colorize.sources.tfds import TfdsSource
+
+__all__ = ["SPLITS", "Photo", "Source", "Split", "TfdsSource", "open_source", "position"]

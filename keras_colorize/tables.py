@@ -1,0 +1,129 @@
+"""TOML tables and frozen dataclasses: one laid over another, every field checked, every typo answered."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Collection
+from dataclasses import field
+from typing import Any, Literal
+
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+
+def bounded(default: float, low: float, high: float | None = None) -> Any:
+    """A field for numbers from `low` to `high`, both allowed; without `high` there is no upper end."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+def from_table(cls: Any, table: Any, path: str = "") -> Any:
+    """A dataclass of plain values, as TOML gives them; what the table lacks keeps its default.
+
+    Args:
+        cls: a dataclass of texts, numbers, lists, tables, literals, and of such dataclasses, which may be `X | None`.
+        table: values by field.
+        path: where the table stands, for messages.
+
+    Raises:
+        ColorizeError: a field that does not exist, or a value of another type or out of range.
+    """
+    if not isinstance(table, dict):
+        raise ColorizeError(f"{path or 'the recipe'} is {table!r}: expected a table of fields")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in table.items():
+        full = f"{path}.{key}" if path else key
+        if key not in fields:
+            raise ColorizeError(
+                f"unknown recipe field '{full}'{did_you_mean(key, fields)} (known: {', '.join(fields)})"
+            )
+        values[key] = _checked(hints[key], fields[key].metadata, value, full)
+    return cls(**values)
+
+
+def plain_table(instance: Any) -> dict[str, Any]:
+    """What `from_table` makes the same dataclass of again: every field, defaults too, but for those that are None."""
+    return _drop_none(dataclasses.asdict(instance))
+
+
+def merge(base: dict[str, Any], over: dict[str, Any], named: Collection[str] = ()) -> dict[str, Any]:
+    """Table `over` laid over `base`, field by field.
+
+    Args:
+        named: tables that belong to their `name`: with another one they replace what was there.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        before = merged.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            another = key in named and value.get("name", before.get("name")) != before.get("name")
+            merged[key] = value if another else merge(before, value, named)
+        else:
+            merged[key] = value
+    return merged
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """`{"data": {"image_size": 64}}` for `data.image_size` and 64."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def parse_override(override: str) -> dict[str, Any]:
+    """The table that `section.field=value` says; the value is TOML, or a bare word.
+
+    Raises:
+        ColorizeError: it says none.
+    """
+    path, equals, text = override.partition("=")
+    if not equals or not path.strip():
+        raise ColorizeError(f"cannot read --set '{override}': expected section.field=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word is a string: --set space=rgb
+    return nested(path.strip(), value)
+
+
+def _drop_none(table: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _drop_none(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+def _checked(hint: Any, metadata: Any, value: Any, path: str) -> Any:
+    if isinstance(hint, types.UnionType):  # X | None
+        hint = next(option for option in typing.get_args(hint) if option is not type(None))
+    if dataclasses.is_dataclass(hint):
+        return from_table(hint, value, path)
+    hint, options = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if hint is Literal:
+        if value not in options:
+            raise ColorizeError(
+                f"{path} is {value!r}{did_you_mean(value, options)} (expected one of {', '.join(options)})"
+            )
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
+        raise ColorizeError(f"{path} is {value!r}: expected {_TYPE_NAMES[hint]}")
+    if (low := metadata.get("low")) is not None:
+        high = metadata["high"]
+        if value < low or (high is not None and value > high) or value != value:
+            expected = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+            raise ColorizeError(f"{path} is {value:g}: expected {expected}")
+    return value
+
+
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a table",
+    list: "a list",
+}
