@@ -51,7 +51,7 @@ LEVELS = {
     "training": 3,
     **dict.fromkeys(("runs", "convert"), 4),
     "inference": 5,
-    **dict.fromkeys(("evaluation", "report", "export", "demo_server"), 6),
+    **dict.fromkeys(("evaluation", "report", "export", "demo_server", "beam"), 6),
     "cli": 7,
 }
 # Within a level, only these may import each other, in this direction.
@@ -59,7 +59,7 @@ SAME_LEVEL = {
     ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
     ("recipe", "tables"), ("tables", "errors"),
     ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"),
-    ("pictures", "photos"), ("backbones", "layers"), ("normalization", "layers"),
+    ("pictures", "photos"), ("backbones", "layers"), ("beam", "export"), ("normalization", "layers"),
 }  # fmt: skip
 ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_colorize.cli import beam
 from keras_colorize.cli.quiet import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.files import printable
@@ -61,10 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--max-megapixels", type=float, metavar="N", help="the largest photo that is read (default: 250)"
     )
+    beam.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Find the photos, colorize them, say what became of them; 1 where some failed."""
+    from keras_colorize.beam.jobs import absolute_jobs
     from keras_colorize.inference.jobs import plan_jobs, sheet_pages
 
     _check(options)
@@ -85,6 +88,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"nothing to do: the results of all {len(jobs):,} photos are in {out}")
         return 0
 
+    if options.runner:
+        jobs = absolute_jobs(jobs)
     load_tensorflow()
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -105,15 +110,21 @@ def run(options: argparse.Namespace) -> int:
     console = make_console()
     tally = Tally(len(jobs))
     drawn: list[Path] = []
-    colorizer = _colorizer(options)
-    if options.samples > 1:
-        colorizer.check_stochastic()
+    if options.runner:
+        outcome = beam.colorize(options, jobs, out, settings, lambda: _colorizer(options), console)
+        tally.done, tally.errors, tally.remarks = outcome.done, outcome.errors, outcome.remarks
+        tally.skipped = sum(not job.missing for job in jobs)
+    else:
+        colorizer = _colorizer(options)
+        if options.samples > 1:
+            colorizer.check_stochastic()
     with StopRequest() as stop:
         try:
-            with _progress(console, sum(bool(job.missing) for job in jobs)) as show:
-                for result in colorize_jobs(colorizer, jobs, out, settings, lambda: bool(stop.reason)):
-                    tally.add(result)
-                    show(tally)
+            if not options.runner:
+                with _progress(console, sum(bool(job.missing) for job in jobs)) as show:
+                    for result in colorize_jobs(colorizer, jobs, out, settings, lambda: bool(stop.reason)):
+                        tally.add(result)
+                        show(tally)
             if not stop.reason:
                 drawn = _draw_sheet(console, jobs, tally, out, len(pages), stop)
         except KeyboardInterrupt:  # the second Ctrl-C
@@ -272,6 +283,9 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, option)
         if value is not None and not low <= value <= high:  # NaN is not within either
             raise ColorizeError(f"--{option.replace('_', '-')} is {value:g}: expected {low:g} to {high:g}")
+    beam.check(options)
+    if options.saved_model:
+        return
     if options.run and (options.model or options.weights):
         other = "--model" if options.model else "--weights"
         raise ColorizeError(f"--run and {other} name different systems: give one of the two")

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.served import Card
 
 # Alternatives of a signature that take `vividness` too: TF Serving wants every input of a signature to be given.
 VIVIDNESS_SUFFIX = "_vividness"
@@ -60,6 +61,7 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
         plain = tf.function(lambda given, f=asked: f(given, tf.constant(graph.vividness)), autograph=False)
         signatures[name] = plain.get_concrete_function(spec)
     tf.saved_model.save(graph, str(folder), signatures=signatures)
+    Card(graph.image_size, graph.multiple).write(folder)
 
 
 def _serve(graph: ColorGraph, limits: Limits) -> Callable:

@@ -1,0 +1,66 @@
+"""A runner and its options, known to be good before anything slow begins. Nothing here loads TensorFlow."""
+
+import contextlib
+import importlib.util
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+_LOCAL = {"DirectRunner", "SwitchingDirectRunner", "FnApiRunner", "BundleBasedDirectRunner"}
+# Their job server has options that Beam's Python side does not know.
+_WITH_JOB_SERVER = {"FlinkRunner", "SparkRunner", "PortableRunner", "PrismRunner"}
+
+
+def check_installed() -> None:
+    """Whether Apache Beam is there.
+
+    Raises:
+        ColorizeError: it is not.
+    """
+    if importlib.util.find_spec("apache_beam") is None:
+        raise ColorizeError('--runner needs apache_beam: pip install "keras-colorize[beam]"')
+
+
+def pipeline_options(runner: str, given: Sequence[str]) -> Any:
+    """Beam's `PipelineOptions`.
+
+    Args:
+        runner: such as DirectRunner or Dataflow; Beam does not look at capitals nor miss the "Runner".
+        given: `KEY=VALUE` for an option `--KEY` of Beam's, or `KEY` for one that is on or off.
+
+    Raises:
+        ColorizeError: no such runner or option, a value that the option does not take, or an option that the runner
+            needs is missing.
+    """
+    check_installed()
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+    known = {name.lower(): name for name in StandardOptions.KNOWN_RUNNER_NAMES}
+    name = next((known[word] for word in (runner.lower(), f"{runner.lower()}runner") if word in known), None)
+    if name is None:
+        near = did_you_mean(runner, [*known.values(), *(full.removesuffix("Runner") for full in known.values())])
+        raise ColorizeError(f"unknown runner '{runner}'{near} (Beam has {', '.join(known.values())})")
+    # Worker processes of this machine write their logs to the terminal.
+    quiet = ["--default_sdk_harness_log_level=ERROR"] if name in _LOCAL else []
+    flags = [*quiet, *(f"--{option.lstrip('-')}" for option in given)]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            options = PipelineOptions([f"--runner={name}", *flags])
+            understood = options.get_all_options()
+            asked = options.get_all_options(retain_unknown_options=True)
+    except SystemExit:
+        problem = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
+        raise ColorizeError(f"--beam-option: {problem}") from None
+    unknown = sorted(asked.keys() - understood.keys())
+    if unknown and name not in _WITH_JOB_SERVER:
+        near = did_you_mean(unknown[0], list(understood))
+        raise ColorizeError(f"--beam-option: Beam has no option '{unknown[0]}'{near}")
+    try:
+        beam.Pipeline(options=options)  # the runner looks at its options, and for packages that it needs
+    except (ValueError, ImportError) as error:
+        raise ColorizeError(f"--runner {name}: {' '.join(str(error).split())} (--beam-option KEY=VALUE)") from error
+    return options

@@ -1,0 +1,105 @@
+"""What can be known of a SavedModel, and of a run on many machines, without TensorFlow and Apache Beam."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from keras_colorize.beam.jobs import absolute_jobs, read_jobs, write_jobs
+from keras_colorize.cli import main
+from keras_colorize.errors import ColorizeError
+from keras_colorize.export.served import CARD_FILE, MODEL_FILE, Card, find_saved_model
+from keras_colorize.inference.failures import error_row, read_errors, reason
+from keras_colorize.inference.jobs import ERRORS_HEADER, plan_jobs
+from tests.colorizing import save_grey
+
+
+def make_model(folder, card=True):
+    folder.mkdir(parents=True)
+    (folder / MODEL_FILE).touch()
+    if card:
+        Card(96, 16).write(folder)
+    return folder
+
+
+def test_a_model_is_found_from_any_of_its_folders_and_the_newest_version_counts(tmp_path, monkeypatch):
+    newest = [make_model(tmp_path / "served" / "vivid" / version) for version in ("9", "10", "2")][1]
+    monkeypatch.chdir(tmp_path)
+    for path in ("served", "served/vivid", "served/vivid/10"):
+        found = find_saved_model(path)
+        assert (found.folder, found.card) == (newest, Card(96, 16))
+    assert find_saved_model(tmp_path / "served" / "vivid" / "9").folder.name == "9"
+
+
+def test_what_is_no_model_of_ours_is_refused(tmp_path):
+    with pytest.raises(ColorizeError, match="no folder"):
+        find_saved_model(tmp_path / "nowhere")
+    with pytest.raises(ColorizeError, match=f"holds no {MODEL_FILE}"):
+        find_saved_model(tmp_path)
+    for name, card in {"none": None, "torn": "{", "other": "[1]", "half": '{"image_size": 96}'}.items():
+        folder = make_model(tmp_path / name / "1", card=False)
+        if card is not None:
+            (folder / CARD_FILE).parent.mkdir()
+            (folder / CARD_FILE).write_text(card)
+        with pytest.raises(ColorizeError, match="no SavedModel of keras-colorize"):
+            find_saved_model(tmp_path / name)
+    with pytest.raises(ColorizeError, match="several models, half, none, other, torn"):
+        find_saved_model(tmp_path)
+
+
+def test_jobs_reach_workers_whole(tmp_path, monkeypatch):
+    names = ["a.png", "line\nbreak.png", "写真.png", b"\xff latin.png".decode(errors="surrogateescape")]
+    save_grey(*(tmp_path / "in" / name for name in names))
+    monkeypatch.chdir(tmp_path)
+    jobs = absolute_jobs(plan_jobs(["in"], "out", compare=True))
+    write_jobs(jobs, tmp_path / "jobs.jsonl")
+    assert len((tmp_path / "jobs.jsonl").read_text(encoding="ascii").splitlines()) == len(names)
+    assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == jobs
+    assert all(path.is_absolute() for job in jobs for path in (job.source, *job.missing))
+    plain = absolute_jobs(plan_jobs(["in"], "out"))
+    write_jobs(plain, tmp_path / "jobs.jsonl")
+    assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == plain and plain[0].comparison is None
+
+
+def test_the_list_of_failures_is_read_as_it_was_written(tmp_path):
+    sources = [Path("a, b.png"), Path("line\nbreak.png"), Path(b"\xff.png".decode(errors="surrogateescape"))]
+    reasons = ["torn", 'says "no"', "wide"]
+    rows = [error_row(source, why) for source, why in zip(sources, reasons, strict=True)]
+    (tmp_path / "errors.csv").write_text("".join([f"{ERRORS_HEADER}\n", *rows]), encoding="utf-8")
+    assert dict(read_errors(tmp_path / "errors.csv", sources)) == dict(zip(sources, reasons, strict=True))
+    assert not list(read_errors(tmp_path / "none.csv", sources))
+
+
+def test_reasons_are_one_line():
+    source = Path("in/a.png")
+    assert reason(source, ColorizeError("in/a.png: is\ntorn")) == "is torn"
+    assert reason(source, MemoryError()) == "is too large for the memory of this machine"
+    assert reason(source, ValueError("x " * 400)).startswith("ValueError: x x")
+    assert len(reason(source, ValueError("x " * 400))) < 320
+    with pytest.raises(OSError, match="No space left"):
+        reason(source, OSError(28, "No space left on device"))
+
+
+def test_without_apache_beam_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
+    save_grey(tmp_path / "a.png")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else find_spec(name))
+    given = ["colorize", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    assert main([*given, "--runner", "DirectRunner"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert '--runner needs apache_beam: pip install "keras-colorize[beam]"' in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", [("--saved-model", "served"), ("--beam-option", "direct_num_workers=2")])
+def test_options_of_a_runner_need_one(tmp_path, capsys, option):
+    save_grey(tmp_path / "a.png")
+    assert main(["colorize", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *option]) == 2
+    assert f"{option[0]} goes with --runner" in capsys.readouterr().err
+
+
+def test_the_card_is_plain(tmp_path):
+    folder = make_model(tmp_path / "1")
+    assert json.loads((folder / CARD_FILE).read_text(encoding="utf-8")) == {"image_size": 96, "multiple": 16}
