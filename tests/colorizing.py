@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from keras_colorize.cli import main
 from keras_colorize.recipe import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.training import build_generator
@@ -43,3 +44,22 @@ def save_grey(*files: Path) -> None:
     for number, file in enumerate(files):
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(grey_photo(number)).save(file)
+
+
+def command(capsys, *arguments):
+    """`keras-colorize colorize …` in this process: exit code, standard output, standard error."""
+    try:
+        code = main(["colorize", *map(str, arguments)])
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def fails(capsys, *arguments):
+    """The message, after asserting that it is one line with exit code 2."""
+    code, _, error = command(capsys, *arguments)
+    assert code == 2, error
+    assert error.count("\n") == 1, error
+    assert error.startswith("keras-colorize colorize: ")
+    return error

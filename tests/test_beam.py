@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_colorize.cli import main
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.saved_model import Limits, save
 from keras_colorize.export.session import ServingSession
@@ -22,7 +21,7 @@ from keras_colorize.inference import photo
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.jobs import plan_jobs
 from keras_colorize.pictures import Picture, read_pictures, write_pictures
-from tests.colorizing import grey_photo, save_grey, write_run
+from tests.colorizing import command, fails, grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
 
 pytest.importorskip("apache_beam")
@@ -63,24 +62,6 @@ def photos(tmp_path):
     (folder / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
     (folder / "b*" / "empty.tif").write_bytes(b"")
     return folder
-
-
-def command(capsys, *arguments):
-    """Run in this process: exit code, standard output, standard error."""
-    try:
-        code = main(["colorize", *map(str, arguments)])
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
-def fails(capsys, *arguments):
-    """The message, after asserting that it is one line with exit code 2."""
-    code, _, error = command(capsys, *arguments)
-    assert code == 2, error
-    assert error.count("\n") == 1, error
-    return error
 
 
 def contents(folder):

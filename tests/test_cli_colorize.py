@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_colorize.cli import main
 from keras_colorize.color import rgb_to_lab
 from keras_colorize.pictures import Picture, read_pictures, write_pictures
-from tests.colorizing import grey_photo, save_grey, write_run
+from tests.colorizing import command, fails, grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,25 +57,6 @@ def photos(tmp_path):
 
 
 BROKEN = {"empty.jpg", "text.png", "torn.tif"}
-
-
-def command(capsys, *arguments):
-    """Run in this process: exit code, standard output, standard error."""
-    try:
-        code = main(["colorize", *map(str, arguments)])
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
-def fails(capsys, *arguments):
-    """The message, after asserting that it is one line with exit code 2."""
-    code, _, error = command(capsys, *arguments)
-    assert code == 2, error
-    assert error.count("\n") == 1
-    assert error.startswith("keras-colorize colorize: ")
-    return error
 
 
 def lightness(picture):
