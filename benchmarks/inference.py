@@ -5,14 +5,21 @@
 Photos are made from those that scikit-image packages: enlarged, grey, saved as JPEG, 12 and 1 megapixels. Start-up and
 compilation happen before the clock starts. `upsample` is the rest of `Colorizer.finish`: the guided filter, the
 enlargement, lightness, and copies.
+
+    python benchmarks/inference.py --model pix2pix --pytorch
+
+adds what published colorization code does with the same folder: Pillow, scikit-image's Lab, the same network in
+PyTorch at 256×256, chroma enlarged, one photo after the other. Needs `pip install keras-colorize[convert]`.
 """
 
 import argparse
+import itertools
 import os
 import platform
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import skimage.color
 import skimage.data
 import tensorflow as tf
 from PIL import Image
@@ -86,6 +94,49 @@ def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
     return seconds
 
 
+def colorize_with_pytorch(photos: list[Path], out: Path) -> None:
+    """Each photo's lightness through pix2pix's U-Net, chroma enlarged to the photo's size; quality 95, as ours."""
+    import torch
+
+    from keras_colorize.convert.torch_modules import UNetBlocks
+
+    generator = UNetBlocks(1, 2, Recipe.load("pix2pix").generator.args["filters"]).eval()
+    for file in photos:
+        lab = skimage.color.rgb2lab(np.asarray(Image.open(file).convert("RGB")))
+        L = torch.from_numpy(lab[None, None, ..., 0].astype("float32"))
+        with torch.inference_mode():
+            small = torch.nn.functional.interpolate(L, (256, 256), mode="bilinear", antialias=True)
+            ab = generator(small / 50.0 - 1.0) * 110.0
+            ab = torch.nn.functional.interpolate(ab, L.shape[2:], mode="bilinear")
+        lab[..., 1:] = ab[0].permute(1, 2, 0).numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of colours outside sRGB, which scikit-image cuts
+            rgb = skimage.color.lab2rgb(lab)
+        Image.fromarray((rgb * 255.0).round().astype("uint8")).save(out / file.name, quality=95)
+
+
+def race(colorizer: Colorizer, photos: list[Path], out: Path, repeats: int, pytorch: bool) -> None:
+    """The folder as often as asked for, in turns; photos per second."""
+
+    def ours() -> None:
+        failed = [
+            result for result in colorize_folder(colorizer, photos[0].parent, out, overwrite=True) if result.error
+        ]
+        assert not failed
+
+    runners: dict[str, Callable[[], None]] = {"keras_colorize": ours}
+    if pytorch:
+        runners["PyTorch, scikit-image"] = lambda: colorize_with_pytorch(photos, out)
+    speeds: dict[str, list[float]] = {name: [] for name in runners}
+    for _, (name, runner) in itertools.product(range(repeats), runners.items()):
+        start = time.perf_counter()
+        runner()
+        speeds[name].append(len(photos) / (time.perf_counter() - start))
+    print(f"a folder of {len(photos)} photos of 1 megapixel, median of {repeats}:")
+    for name, speed in speeds.items():
+        print(f"  {name:24}{statistics.median(speed):6.1f} per second")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL, help="of the zoo; without packaged weights, random ones")
@@ -93,7 +144,10 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=int, default=64, metavar="N", help="photos of 1 megapixel in a folder; 0: none"
     )
+    parser.add_argument("--pytorch", action="store_true", help="with --model pix2pix: the folder in PyTorch too")
     args = parser.parse_args()
+    if args.pytorch and args.model != "pix2pix":
+        parser.error(f"--pytorch runs pix2pix's network, --model is {args.model}: add --model pix2pix")
 
     colorizer = load(args.model)
     print(
@@ -118,10 +172,8 @@ def main() -> None:
             for number in range(args.folder):
                 scene = SCENES[number % len(SCENES)]()
                 save_photo(folder / "in" / f"{number:04}.jpg", scene, *SIZES["1 megapixel"], grey=True)
-            start = time.perf_counter()
-            done = [result for result in colorize_folder(colorizer, folder / "in", folder / "out") if not result.error]
-            speed = len(done) / (time.perf_counter() - start)
-            print(f"a folder of {args.folder} photos of 1 megapixel: {speed:.1f} per second")
+            (folder / "out").mkdir()
+            race(colorizer, sorted((folder / "in").iterdir()), folder / "out", min(args.repeats, 3), args.pytorch)
     print(f"load afterwards {os.getloadavg()[0]:.1f}")
 
 

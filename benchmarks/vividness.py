@@ -4,8 +4,8 @@
     python benchmarks/vividness.py --run runs/vivid/TIME --data PHOTOS --split validation --tune
 
 The network runs once; every setting decodes the same logits. Rows are means over a split's photos at the recipe's size,
-grey ones left out. `--tune` tries temperatures and shares of the rebalancing that are undone, each with the gain at
-which the photos are as colourful as the truth: do that on validation photos and measure on others.
+grey ones left out. `--tune` tries temperatures, shares of the rebalancing that are undone and casts, each with the gain
+at which the photos are as colourful as the truth: do that on validation photos and measure on others.
 """
 
 import argparse
@@ -19,8 +19,9 @@ from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.recipe import Decoding, Recipe
 
 VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
-TEMPERATURES = (1.0, 0.7, 0.5, 0.38, 0.25)
-UNDONE = (0.0, 0.25, 0.5, 0.75, 1.0)
+TEMPERATURES = (0.7, 0.5, 0.38)
+UNDONE = (0.0, 0.25, 0.5, 0.75)
+CASTS = (1.0, 0.85, 0.7, 0.55)
 BATCH = 64
 
 
@@ -49,17 +50,17 @@ def main() -> None:
 
 
 def tune(photos: "Predicted") -> None:
-    """A line per temperature, and share undone, at the gain that makes the photos as colourful as they were."""
-    for undone, temperature in product(UNDONE, TEMPERATURES):
+    """A line per temperature, share undone and cast, at the gain that makes the photos as colourful as they were."""
+    for undone, temperature, cast in product(UNDONE, TEMPERATURES, CASTS):
         low, high = 0.5, 4.0
-        decoding = Decoding(temperature=temperature, undo_rebalancing=undone)
+        decoding = Decoding(temperature=temperature, undo_rebalancing=undone, cast=cast)
         plain = photos.figures(decoding)
         for _ in range(9):
             decoding = replace(decoding, gain=(low + high) / 2)
             row = photos.figures(decoding)
             low, high = (decoding.gain, high) if row["colorfulness"] < photos.truth else (low, decoding.gain)
         print(
-            f"undo {undone:4.2f}, temperature {temperature:4.2f}: as it is {photos.line(plain)}"
+            f"undo {undone:4.2f}, temperature {temperature:4.2f}, cast {cast:4.2f}: as it is {photos.line(plain)}"
             f" | gain {decoding.gain:.2f}: {photos.line(row)}",
             flush=True,
         )

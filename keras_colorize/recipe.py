@@ -120,12 +120,14 @@ class Decoding:
     """How a distribution over quantized chroma becomes one colour, in the space `binned_lab`.
 
     `temperature` is of the annealed mean; `undo_rebalancing` takes so much of what `loss.rebalancing` gave to rare
-    colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out.
+    colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out, and `cast`, from 0 to 1, once
+    more the photo's mean chroma: below 1 a photo's colours lie further apart and it has less of one tint.
     """
 
     temperature: float = bounded(0.38, 0.05, 1)
     undo_rebalancing: float = bounded(0.0, 0, 1)
     gain: float = bounded(1.0, 0, 4)
+    cast: float = bounded(1.0, 0, 1)
 
 
 @dataclass(frozen=True)

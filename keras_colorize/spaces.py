@@ -136,11 +136,13 @@ class BinnedLabSpace(Space):
     The target is the photo's ab at full size in CIE units; the loss averages it down to the prediction's size.
     A prediction becomes one colour by the annealed mean (Zhang et al. 2016, equation 5): the expectation after the
     logits are divided by a temperature, between the mean of all plausible colours (1) and the most plausible one
-    (towards 0). It is then enlarged bilinearly. Vividness anneals and multiplies: the temperature is
-    `temperature ** vividness` and the chroma `gain · vividness` times the mean.
+    (towards 0). Of the photo's mean chroma so much is taken off that `cast` of it stays, and the rest is multiplied by
+    the gain: a network that cannot know a photo's tint is wrong about all of it at once, so that the same colorfulness
+    costs less as difference within the photo. It is then enlarged bilinearly. Vividness anneals and multiplies: the
+    temperature is `temperature ** vividness`, the gain `gain · vividness`.
 
     Args:
-        decoding: temperature, gain, and how much of the rebalancing is undone.
+        decoding: temperature, gain, cast, and how much of the rebalancing is undone.
         rebalancing: that the network was trained with (`loss.rebalancing`).
         bins: the classes; the packaged ones by default.
     """
@@ -177,7 +179,10 @@ class BinnedLabSpace(Space):
         temperature = ops.power(self.decoding.temperature, vividness)
         logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
         shares = ops.softmax(logits / temperature, axis=-1)
-        return ops.matmul(shares, ops.convert_to_tensor(self.bins.centers)) * (self.decoding.gain * vividness)
+        ab = ops.matmul(shares, ops.convert_to_tensor(self.bins.centers))
+        if self.decoding.cast < 1:
+            ab -= (1.0 - self.decoding.cast) * ops.mean(ab, axis=(1, 2), keepdims=True)
+        return ab * (self.decoding.gain * vividness)
 
 
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}

@@ -65,6 +65,16 @@ def test_rebalancing_can_be_undone():
     assert np.abs(np.asarray(plain.annealed_mean(weighted)) - np.asarray(plain.annealed_mean(logits))).max() > 1
 
 
+def test_a_cast_below_one_keeps_that_share_of_each_photos_mean_chroma():
+    logits = np.random.default_rng(3).normal(size=(2, 4, 6, len(packaged_bins()))).astype("float32") * 4
+    whole = np.asarray(BinnedLabSpace(Decoding(gain=2.0)).annealed_mean(logits))
+    less = np.asarray(BinnedLabSpace(Decoding(gain=2.0, cast=0.25)).annealed_mean(logits))
+    means = whole.mean(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(less.mean(axis=(1, 2), keepdims=True), 0.25 * means, atol=1e-4)
+    np.testing.assert_allclose(less - 0.25 * means, whole - means, atol=1e-4)
+    assert np.abs(means[0] - means[1]).max() > 0.5
+
+
 def test_chroma_comes_at_the_size_of_the_condition():
     space = BinnedLabSpace()
     logits = np.random.default_rng(0).normal(size=(2, 4, 6, len(space.bins))).astype("float32")
