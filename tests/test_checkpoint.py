@@ -170,6 +170,7 @@ def copied(folder, tmp_path):
     return RunFolder.open(tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_resume_repairs_what_a_kill_left_behind(finished, tmp_path):
     """A kill after the newest checkpoint but one, with everything else already further than that."""
     folder = copied(finished, tmp_path)
@@ -196,6 +197,7 @@ def test_a_kill_between_the_last_checkpoint_and_the_weights_is_repaired(finished
     assert folder.discriminator_weights.stat().st_size == finished.discriminator_weights.stat().st_size
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_one_interval_and_a_remark(finished, tmp_path):
     folder = copied(finished, tmp_path)
     newest = max(folder.checkpoints.iterdir())

@@ -130,6 +130,7 @@ def test_train_and_evaluate_as_a_user_runs_them(tmp_path, photo_folder):
         assert words in evaluated.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, photo_folder):
     command = ["train.py", "--data", str(photo_folder), "--out", str(tmp_path / "runs"), *TINY, "--epochs", "100000"]
     process = subprocess.Popen(

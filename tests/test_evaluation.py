@@ -389,6 +389,7 @@ def feature_file(tmp_path_factory):
     return str(file)
 
 
+@pytest.mark.slow
 def test_fid_and_kid_stand_in_the_table_with_their_network(runs, feature_file, tmp_path):
     reference = tmp_path / "truth.npz"
     result = evaluate(

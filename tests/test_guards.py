@@ -88,6 +88,7 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(photo_folder, tmp_path,
         train.start(tiny(photo_folder, "schedule.checkpoint_minutes=0"), tmp_path, QUIET, [])
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run(photo_folder, tmp_path, monkeypatch):
     """In between training goes on, since room may come back; at the end nothing else is left than to say so."""
     usage, calls = guards.shutil.disk_usage, []
@@ -158,6 +159,7 @@ def test_minutes_that_make_no_sense(minutes):
         Deadline(minutes)
 
 
+@pytest.mark.slow
 def test_max_minutes_stops_cleanly_and_resumes(photo_folder, tmp_path):
     options = ["--data", str(photo_folder), "--out", str(tmp_path), *TINY, "--epochs", "2"]
     stopped = run_script("train.py", *options, "--max-minutes", "0.001")

@@ -29,7 +29,7 @@ def small_recipe(source: Path) -> Recipe:
     return Recipe.load("vivid").with_values(**SMALL, **{"data.source": str(source)})
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".npz"])
+@pytest.mark.parametrize("suffix", [".weights.h5", pytest.param(".npz", marks=pytest.mark.slow)])
 def test_a_generator_starts_from_a_file(photo_folder, tmp_path, suffix):
     folder = train.start(small_recipe(photo_folder), tmp_path, Console(quiet=True), [])
     trained = load_generator(folder, folder.recipe())

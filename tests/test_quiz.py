@@ -186,6 +186,7 @@ def test_mistakes(arguments, message, capsys, tmp_path):
 
 
 @needs_browser
+@pytest.mark.slow
 def test_a_session_from_the_first_key_to_the_saved_results(tmp_path):
     file = tmp_path / "quiz.html"
     file.write_text(quiz_page(some_pairs(10), model="m", data="d", seed=0, seconds=0.05), encoding="utf-8")

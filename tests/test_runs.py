@@ -90,6 +90,7 @@ def test_weights_file_equals_the_last_state(finished):
     assert prediction.shape == (1, 32, 32, 3)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_bit_equal_weights(finished):
     folder, photos = finished
     again = train.start(tiny(photos), folder.path.parents[2] / "again", QUIET, [])
@@ -111,7 +112,9 @@ def press_ctrl_c_during_step(number, monkeypatch):
     monkeypatch.setattr(CompiledSteps, "train", counted)
 
 
-@pytest.mark.parametrize("stop_after", [3, 4])  # within a logging interval, at the end of one
+@pytest.mark.parametrize(
+    "stop_after", [3, pytest.param(4, marks=pytest.mark.slow)]
+)  # within a logging interval, at the end of one
 def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, monkeypatch, stop_after):
     folder, photos = finished
     press_ctrl_c_during_step(stop_after, monkeypatch)

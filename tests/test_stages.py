@@ -99,6 +99,7 @@ def test_patience_counts_looks_without_improvement(monitor, values, best, tmp_pa
     assert position.best == best
 
 
+@pytest.mark.slow
 def test_early_stopping_gives_the_best_weights_back(photo_folder, tmp_path, monkeypatch):
     recipe = tiny(f"data.source='{photo_folder}'", "early_stopping.monitor='ab_mae'", "early_stopping.patience=2",
                   "schedule.epochs=50", "optimizer.learning_rate=0.2")  # fmt: skip
@@ -120,6 +121,7 @@ def test_early_stopping_gives_the_best_weights_back(photo_folder, tmp_path, monk
         train.resume(folder, QUIET)
 
 
+@pytest.mark.slow
 def test_fid_is_logged_every_few_epochs(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "early_stopping.monitor='fid'", "early_stopping.every=2",
                   "schedule.epochs=4", "backbone_weights='random'", "data.validation_fraction=0.4")  # fmt: skip
@@ -141,6 +143,7 @@ def test_fid_without_its_network_is_refused_before_training(photo_folder, tmp_pa
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_stochastic_recipe_keeps_dropout_and_only_dropout_on(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "schedule.epochs=1")
     folder = train.start(recipe, tmp_path, QUIET, [])
