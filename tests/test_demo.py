@@ -153,7 +153,12 @@ def test_it_says_where_the_page_is_and_ctrl_c_stops_it(folder):
         "sys.exit(cli.main(['demo', '--port', '0', '--no-browser']))"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As in a terminal: what a shell starts in the background inherits that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as it:
         try:
             port = int(re.search(r"http://127\.0\.0\.1:(\d+)/ \(Ctrl-C stops\)", it.stdout.readline())[1])

@@ -323,6 +323,7 @@ def test_a_whole_folder_that_a_system_trained_on_is_told(runs, tmp_path):
     assert other.about["systems"]["gan_lab"]["weights"] != result.about["systems"]["gan_lab"]["weights"]
 
 
+@pytest.mark.slow
 def test_the_constant_is_the_mean_colour_of_the_training_photos(tmp_path, runs):
     for split, color in {"train": (200, 80, 60), "test": (60, 90, 200)}.items():
         (tmp_path / split).mkdir()

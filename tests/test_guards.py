@@ -49,7 +49,9 @@ def poison(monkeypatch, when):
     monkeypatch.setattr(SupervisedTrainer, "generator_losses", poisoned)
 
 
-@pytest.mark.parametrize("minutes", ["0", "60"])  # seen before a checkpoint, or when a row is due
+@pytest.mark.parametrize(
+    "minutes", [pytest.param("0", marks=pytest.mark.slow), "60"]
+)  # seen before a checkpoint, or when a row is due
 def test_a_loss_that_is_not_finite_stops_the_run(minutes, photo_folder, tmp_path, monkeypatch):
     recipe = tiny(photo_folder, f"schedule.checkpoint_minutes={minutes}", "schedule.log_every=4",
                   "schedule.steps_per_epoch=8", "augment.flip_horizontal=false")  # fmt: skip

@@ -45,6 +45,7 @@ def test_pretraining_moves_the_generator_and_leaves_the_discriminator_alone():
     assert int(main.trainer.optimizer.iterations) == 0
 
 
+@pytest.mark.slow
 def test_the_log_of_a_staged_run_tells_the_stages_apart(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "pretrain.epochs=1", "schedule.epochs=1", "schedule.log_every=1")
     folder = train.start(recipe, tmp_path, QUIET, [])
