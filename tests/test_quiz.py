@@ -185,6 +185,10 @@ def test_mistakes(arguments, message, capsys, tmp_path):
     assert message in error
 
 
+def has_content(file):
+    return file.stat().st_size > 0
+
+
 @needs_browser
 @pytest.mark.slow
 def test_a_session_from_the_first_key_to_the_saved_results(tmp_path):
@@ -230,7 +234,8 @@ def test_a_session_from_the_first_key_to_the_saved_results(tmp_path):
         browser.find("#save-json").click()
         browser.find("#save-csv").click()
         saved_json, saved_csv = (
-            wait_for(lambda suffix=suffix: next(iter(tmp_path.glob(f"quiz-*.{suffix}")), None))
+            # The browser makes the file before it has anything to put in.
+            wait_for(lambda suffix=suffix: next(filter(has_content, tmp_path.glob(f"quiz-*.{suffix}")), None))
             for suffix in ("json", "csv")
         )
         results = json.loads(saved_json.read_text(encoding="utf-8"))
