@@ -10,7 +10,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from keras_colorize.export.saved_model import VIVIDNESS_SUFFIX
 from keras_colorize.export.session import ServingSession
-from keras_colorize.inference.colorizer import predict_frames
+from keras_colorize.inference.frames import predict_frames
 from keras_colorize.inference.framing import Frame
 
 

@@ -31,8 +31,8 @@ from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.served import Card, ServedModel
 from keras_colorize.inference.batching import PixelBudget, count_pixels
-from keras_colorize.inference.colorizer import finish_photo
 from keras_colorize.inference.failures import error_row, reason, reason_in_words
+from keras_colorize.inference.frames import finish_photo
 from keras_colorize.inference.framing import Frame, frame_photo
 from keras_colorize.inference.jobs import ERRORS_HEADER, Job
 from keras_colorize.inference.photo import FirstPage, Settings, write_photo

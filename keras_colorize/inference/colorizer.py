@@ -15,8 +15,8 @@ from PIL import Image
 
 from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.errors import ColorizeError
+from keras_colorize.inference.frames import finish_photo, finite, predict_frames
 from keras_colorize.inference.framing import Frame, frame_photo
-from keras_colorize.inference.fullsize import constant_coefficients, guided_coefficients, recolored
 from keras_colorize.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.packed import load_packaged
 from keras_colorize.pictures import Picture, read_pictures, to_8_bits
@@ -26,9 +26,6 @@ from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.loading import load_generator, load_weights_file
 from keras_colorize.spaces import space_of
 from keras_colorize.training import build_generator
-
-# Photos in one call of the network, at its own size.
-LARGEST_BATCH = 16
 
 # What a photo may be in Python.
 Photo = str | os.PathLike[str] | Image.Image | np.ndarray | Picture
@@ -211,7 +208,7 @@ class Colorizer:
 
     def predict_ab(self, L: Any, vividness: float = 1.0) -> np.ndarray:
         """Lightness (B, h, w, 1) float32 in [0, 100], sides in multiples of `multiple` → ab (B, h, w, 2), CIE units."""
-        return _finite(self._predict(L, vividness))
+        return finite(self._predict(L, vividness))
 
     def predict_sample(self, frame: Frame, number: int, seed: int = 0, vividness: float = 1.0) -> np.ndarray:
         """Chroma (h, w, 2) of one of the colorizations that `samples` yields."""
@@ -221,7 +218,7 @@ class Colorizer:
             states = np.random.SeedSequence([seed, number]).generate_state(2 * len(dropouts)).reshape(-1, 2)
             for layer, state in zip(dropouts, states, strict=True):
                 layer.seed_generator.state.assign(state)
-            return _finite(predict(frame.L[None], vividness))[0]
+            return finite(predict(frame.L[None], vividness))[0]
 
     def finish(self, pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
         """The photo's own lightness with the frame's chroma, at the photo's size: rgb (H, W, 3) of its type."""
@@ -263,43 +260,6 @@ def _default() -> Colorizer:
 
 
 # What is left of a colorizer where another program has the network.
-
-
-def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
-    """Chroma ab (h, w, 2) for each frame from a network (B, h, w, 1) → (B, h, w, 2); those of one shape share a call.
-
-    Raises:
-        ColorizeError: the network answers with values that are no finite numbers.
-    """
-    chromas: dict[int, np.ndarray] = {}
-    kinds: dict[tuple[int, int], list[int]] = {}
-    for number, frame in enumerate(frames):
-        kinds.setdefault(frame.shape, []).append(number)
-    for numbers in kinds.values():
-        for start in range(0, len(numbers), LARGEST_BATCH):
-            batch = numbers[start : start + LARGEST_BATCH]
-            predicted = _finite(predict_ab(np.stack([frames[number].L for number in batch])))
-            chromas.update(zip(batch, predicted, strict=True))
-    return [chromas[number] for number in range(len(frames))]
-
-
-def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
-    """As `Colorizer.finish`."""
-    coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
-    return recolored(pixels, coefficients)
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _coefficients(L: Any, ab: Any, edges: bool) -> Any:
-    return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
-
-
-def _finite(ab: Any) -> np.ndarray:
-    """Chroma as it came; what is no number would become a grey or black photo."""
-    ab = np.asarray(ab)
-    if not np.isfinite(ab).all():
-        raise ColorizeError("the network answers with values that are no finite numbers: its weights are broken")
-    return ab
 
 
 def over_size(network: keras.Model, height: int | None, width: int | None) -> keras.Model:
