@@ -51,8 +51,8 @@ class Checker:
         import keras
 
         from keras_colorize.inference.colorizer import Colorizer
-        from keras_colorize.recipe import Recipe
-        from keras_colorize.training import build_generator
+        from keras_colorize.models.networks import build_generator
+        from keras_colorize.recipes import Recipe
 
         recipe = Recipe.load("unet_gan", ["generator.args={filters=[8,8,8,8,8]}", f"data.image_size={IMAGE_SIZE}"])
         keras.utils.set_random_seed(0)
@@ -85,8 +85,8 @@ class Checker:
         return findings
 
     def _load(self, folder: Path, mutants: Sequence[Mutant], findings: Findings, beat: Beat) -> None:
-        from keras_colorize.data import load_split
-        from keras_colorize.sources import open_source
+        from keras_colorize.data import open_source
+        from keras_colorize.data.batches import load_split
 
         source = open_source(str(folder), validation_fraction=0, test_fraction=0)
         photos = load_split(
@@ -105,15 +105,16 @@ class Checker:
         self._check_control("load", pixels[CONTROL], findings)
 
     def _is_another(self, one: Mutant, pixels: np.ndarray) -> bool:
-        from keras_colorize.photos import read_photo
+        from keras_colorize.images.photos import read_photo
 
         return not np.array_equal(pixels, read_photo(io.BytesIO(self.photos[one.photo]), IMAGE_SIZE))
 
     def _colorize(self, folder: Path, out: Path, mutants: Sequence[Mutant], findings: Findings, beat: Beat) -> None:
-        from keras_colorize.inference.jobs import ERRORS_FILE
+        from keras_colorize.batch.folder import colorize_folder
+        from keras_colorize.batch.plan import ERRORS_FILE
 
         results = {}
-        for result in self.colorizer.colorize_folder(folder, out, max_pixels=self.max_pixels):
+        for result in colorize_folder(self.colorizer, folder, out, max_pixels=self.max_pixels):
             if result.source.name in results:
                 findings.problem(result.source.name, "colorize: two results")
             results[result.source.name] = result
@@ -153,8 +154,8 @@ class Checker:
     def _command(self, folder: Path, out: Path, findings: Findings) -> None:
         """`keras-colorize colorize` does what the function does, and says how many failed."""
         from keras_colorize.cli import main as keras_colorize
+        from keras_colorize.models.weights import save_weights
         from keras_colorize.runs.folder import RunFolder
-        from keras_colorize.weights import save_weights
 
         run = RunFolder(folder.with_name("run"))
         run.keep_recipe(self.colorizer.recipe)
@@ -175,7 +176,7 @@ class Checker:
 
         whole: a file with the same pixels, where the photo has to have these.
         """
-        from keras_colorize.pictures import read_pictures
+        from keras_colorize.images import read_pictures
 
         if len(outputs) != 1:
             yield f"{len(outputs)} results"

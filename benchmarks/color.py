@@ -26,7 +26,7 @@ import skimage
 import tensorflow as tf
 from keras import ops
 
-from keras_colorize import color
+from keras_colorize.color import lab as color
 
 Convert = Callable[[Any], Any]
 RGB_TO_LAB, LAB_TO_RGB = "rgb → lab", "lab → rgb"

@@ -22,8 +22,8 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.export.export import Report, export
 from keras_colorize.export.request import FORMATS, QUANTIZATIONS, Request
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.recipe import Recipe, zoo_names
-from keras_colorize.training import build_generator
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe, zoo_names
 
 KINDS = ["saved_model", *(f"tflite {kind}" for kind in QUANTIZATIONS), "tflite core", "onnx"]
 

@@ -33,13 +33,13 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
+from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.defaults import DEFAULT_MODEL
-from keras_colorize.inference import fullsize
+from keras_colorize.images import read_pictures, write_pictures
+from keras_colorize.inference import finish as fullsize
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.folder import colorize_folder
-from keras_colorize.pictures import read_pictures, write_pictures
-from keras_colorize.recipe import Recipe, packaged_names
-from keras_colorize.training import build_generator
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe, packaged_names
 
 SIZES = {"12 megapixels": (3000, 4000), "1 megapixel": (833, 1200)}
 SCENES = (skimage.data.astronaut, skimage.data.chelsea, skimage.data.coffee, skimage.data.rocket)

@@ -25,11 +25,11 @@ import tensorflow as tf
 import torch
 from PIL import Image
 
-from keras_colorize.color import rgb_from_u8
-from keras_colorize.data import load_split
+from keras_colorize.color.lab import rgb_from_u8
+from keras_colorize.color.spaces import get_space
+from keras_colorize.data import open_source
+from keras_colorize.data.batches import load_split
 from keras_colorize.hardware import describe_device, processors
-from keras_colorize.sources import open_source
-from keras_colorize.spaces import get_space
 
 Epoch = Callable[[], object]
 PYTORCH = "PyTorch DataLoader, scikit-image"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from keras_colorize.cli.quiet import load_tensorflow
-from keras_colorize.recipe import Recipe, load_card, zoo_names
+from keras_colorize.recipes import Recipe, load_card, zoo_names
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import read_log
 
@@ -116,9 +116,9 @@ def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
     import keras
     from rich.console import Console
 
-    from keras_colorize.runs.loading import load_generator, load_photos, open_photos
+    from keras_colorize.color.spaces import get_space, space_of
     from keras_colorize.runs.pictures import colorized, decolorized, photo_grid
-    from keras_colorize.spaces import get_space, space_of
+    from keras_colorize.training.loading import load_generator, load_photos, open_photos
 
     sample = Recipe.load("unet_skip", [f"data.image_size={options.image_size}"])
     photos = load_photos(open_photos(sample), sample, "test", Console(quiet=True), None).pick(PICTURED)

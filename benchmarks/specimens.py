@@ -13,7 +13,7 @@ import skimage.data
 import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from keras_colorize.pictures import Metadata, Picture, write_pictures
+from keras_colorize.images import Metadata, Picture, write_pictures
 
 HEIGHT, WIDTH = 37, 45  # odd, so that padding and cropping are met
 PAGES = 3

@@ -32,7 +32,7 @@ from torch import nn
 
 from keras_colorize.convert.torch_modules import PatchDiscriminator, UNetBlocks
 from keras_colorize.hardware import describe_device
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipes import Recipe
 from keras_colorize.training import build_stages
 
 Step = Callable[[], object]

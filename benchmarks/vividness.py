@@ -16,7 +16,7 @@ from typing import Any
 
 from keras_colorize.cli.quiet import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
-from keras_colorize.recipe import Decoding, Recipe
+from keras_colorize.recipes import Decoding, Recipe
 
 VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 TEMPERATURES = (0.7, 0.5, 0.38)
@@ -91,7 +91,7 @@ class Predicted:
 
     def figures(self, decoding: Decoding, vividness: float = 1.0) -> dict[str, float]:
         """Mean `psnr`, `ab_mae` and `colorfulness` of one setting."""
-        from keras_colorize.spaces import BinnedLabSpace
+        from keras_colorize.color.spaces import BinnedLabSpace
 
         space = BinnedLabSpace(decoding, self.recipe.loss.rebalancing)
         return self._measure(lambda L, logits: space.chroma(L, logits, vividness))
@@ -101,9 +101,9 @@ class Predicted:
         return f"PSNR {row['psnr']:.2f}, ab MAE {row['ab_mae']:.2f}, colorfulness {row['colorfulness']:.2f}"
 
     def _measure(self, chroma: Any) -> dict[str, float]:
-        from keras_colorize.color import rgb_to_u8
+        from keras_colorize.color.lab import rgb_to_u8
+        from keras_colorize.color.spaces import recolor
         from keras_colorize.metrics import Means, ab_mae, colorfulness, psnr
-        from keras_colorize.spaces import recolor
 
         means = Means()
         for rgb_u8, lab, logits in zip(*map(self._parts, (self.rgb_u8, self.lab, self.logits)), strict=True):
@@ -128,10 +128,10 @@ def predict(options: argparse.Namespace) -> Predicted:
     import numpy as np
     import tensorflow as tf
 
-    from keras_colorize.color import rgb_from_u8, rgb_to_lab
+    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
     from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.runs.console import make_console
-    from keras_colorize.runs.loading import load_photos, open_photos
+    from keras_colorize.training.loading import load_photos, open_photos
 
     colorizer = Colorizer.from_run(options.run) if options.run else Colorizer.from_zoo(options.model)
     recipe = colorizer.recipe.with_values(**{"data.source": options.data})

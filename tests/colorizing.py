@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.cli import main
-from keras_colorize.recipe import Recipe
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import save_weights
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.training import build_generator
-from keras_colorize.weights import save_weights
 from tests.conftest import colorful_photo
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.recipe import Recipe
-from keras_colorize.training import build_generator
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe
 from tests.conftest import colorful_photo
 from tests.networks import SMALL_ARGS
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize import architectures, registry
+from keras_colorize import models
+from keras_colorize.models import registry
 
 # An architecture that is not named here is built as it is. Thin filters and random weights keep the tests quick.
 SMALL_ARGS: dict[str, dict[str, Any]] = {
@@ -21,7 +22,7 @@ SMALL_SIZE = 64
 
 def build_small(name: str, kind: registry.Kind = "generator", **args: Any) -> keras.Model:
     """The architecture at 64×64, with its small arguments."""
-    return architectures.build(name, kind, **{"image_size": SMALL_SIZE, **SMALL_ARGS.get(name, {}), **args})
+    return models.build(name, kind, **{"image_size": SMALL_SIZE, **SMALL_ARGS.get(name, {}), **args})
 
 
 def random_inputs(model: keras.Model, batch: int = 2, size: int = SMALL_SIZE) -> Any:

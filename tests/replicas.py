@@ -9,9 +9,9 @@ import tensorflow as tf
 from rich.console import Console
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Recipe
-from keras_colorize.runs import train
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.training import loop as train
 from keras_colorize.training import open_devices
 
 

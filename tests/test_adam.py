@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_colorize.training.adam import Adam
+from keras_colorize.training.optimizers import Adam
 from keras_colorize.training.schedules import WarmupAndDecay
 
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_colorize.architectures import build, names
 from keras_colorize.errors import ColorizeError
+from keras_colorize.models import build, names
 from tests.networks import SMALL_ARGS, build_small, gradients, random_inputs
 
 EVERY_NETWORK = [(kind, name) for kind in ("generator", "discriminator") for name in names(kind)]

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_colorize.augment import (
+from keras_colorize.data.augment import (
     augment_photos,
     random_crops,
     random_flips,
@@ -11,7 +11,7 @@ from keras_colorize.augment import (
     random_zooms,
     uniform_noise,
 )
-from keras_colorize.recipe import Augment
+from keras_colorize.recipes import Augment
 
 PHOTO = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
 BATCH = np.repeat(PHOTO[None], 400, axis=0)

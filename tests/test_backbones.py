@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_colorize import backbones
-from keras_colorize.architectures import build
 from keras_colorize.errors import ColorizeError
-from keras_colorize.layers import ICNR, Frozen, Fusion, NearestUp, PixelShuffle, Resize
+from keras_colorize.models import backbones, build
+from keras_colorize.models.layers import ICNR, Frozen, Fusion, NearestUp, PixelShuffle, Resize
 from tests.networks import gradients, random_inputs
 
 SMALL = (2, 8, 12)  # batch, height, width

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_colorize.bins import packaged_bins
+from keras_colorize.color.bins import packaged_bins
+from keras_colorize.color.spaces import BinnedLabSpace, get_space, space_of
 from keras_colorize.errors import ColorizeError
-from keras_colorize.losses import rebalanced_cross_entropy
-from keras_colorize.recipe import Decoding, Recipe
-from keras_colorize.spaces import BinnedLabSpace, get_space, space_of
+from keras_colorize.recipes import Decoding, Recipe
 from keras_colorize.training import build_stages
+from keras_colorize.training.losses import rebalanced_cross_entropy
 from tests.conftest import colorful_photo
 
 RGB = colorful_photo(3, 32, 32)[None].astype("float32") / 255

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_colorize.bins import GRID, AbBins, PriorCount, gamut_points, packaged_bins, read_bins, save_bins
-from keras_colorize.color import rgb_to_lab
+from keras_colorize.color.bins import GRID, AbBins, PriorCount, gamut_points, packaged_bins, read_bins, save_bins
+from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.errors import ColorizeError
 
 

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.runs import train
-from keras_colorize.runs.checkpoint import Checkpoints, Position, newest_position
 from keras_colorize.runs.events import drop_events_after
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.training import loop as train
+from keras_colorize.training.checkpoints import Checkpoints, Position, newest_position
 from tests.conftest import write_photos
 from tests.tiny_runs import QUIET, assert_same_runs, tiny
 
@@ -115,7 +115,7 @@ def test_a_failed_write_keeps_what_was_there(three, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_colorize.runs.checkpoint._sha256", full)
+    monkeypatch.setattr("keras_colorize.training.checkpoints._sha256", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save(Position(step=4))
     monkeypatch.undo()

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_colorize.color import rgb_to_lab
-from keras_colorize.pictures import Picture, read_pictures, write_pictures
+from keras_colorize.color.lab import rgb_to_lab
+from keras_colorize.images import Picture, read_pictures, write_pictures
 from tests.colorizing import command, fails, grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_colorize.color import rgb_from_u8, rgb_to_lab
+from keras_colorize.batch import write as photo
+from keras_colorize.batch.batching import Batcher, PixelBudget, count_pixels
+from keras_colorize.batch.contact_sheet import COMPARED_WIDTH, GAP, THUMBNAIL, compared, compared_side
+from keras_colorize.batch.folder import colorize_folder
+from keras_colorize.batch.plan import PHOTOS_PER_SHEET, plan_jobs
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference import photo
-from keras_colorize.inference.batching import Batcher, PixelBudget, count_pixels
+from keras_colorize.images import Picture, read_pictures, write_pictures
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.folder import colorize_folder
-from keras_colorize.inference.jobs import PHOTOS_PER_SHEET, plan_jobs
-from keras_colorize.inference.sheet import COMPARED_WIDTH, GAP, THUMBNAIL, compared, compared_side
-from keras_colorize.pictures import Picture, read_pictures, write_pictures
 from tests.colorizing import grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
 
@@ -283,7 +283,7 @@ def test_results_have_the_photos_lightness_and_the_networks_colour(colorizer, tm
     assert chroma(colored) > 2
     alone = colorizer(tmp_path / "in" / "a.png")
     assert np.abs(colored.astype(int) - alone).mean() < 0.05, "as one photo alone, but for rounding in a batch"
-    again = colorizer.colorize_folder(tmp_path / "in" / "a.png", tmp_path / "again")
+    again = colorize_folder(colorizer, tmp_path / "in" / "a.png", tmp_path / "again")
     assert [result.outputs for result in again] == [(tmp_path / "again" / "a.png",)]
 
 

@@ -16,9 +16,9 @@ from keras_colorize.convert import conversion, spellings
 from keras_colorize.convert.checkpoints import read_checkpoint, split_networks
 from keras_colorize.convert.conversion import convert
 from keras_colorize.errors import ColorizeError
-from keras_colorize.layers import ICNR, PixelShuffle
-from keras_colorize.recipe import Recipe
-from keras_colorize.training.build import build_generator
+from keras_colorize.models.layers import ICNR, PixelShuffle
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe
 
 torch = pytest.importorskip("torch", reason="needs the extra 'convert'")
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra 'convert'")

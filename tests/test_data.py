@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_colorize import data
-from keras_colorize.data import LeftOut, epoch_order, load_split, reading_errors
+from keras_colorize.data import Photo, Source, open_source
+from keras_colorize.data import batches as data
+from keras_colorize.data.batches import LeftOut, epoch_order, load_split, reading_errors
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import read_photo
-from keras_colorize.sources import Photo, Source, open_source
+from keras_colorize.images.photos import read_photo
 from tests.conftest import SHARED_DATA, colorful_photo
 
 KINDS = ("memory", "stream", "file")
@@ -245,8 +245,8 @@ def test_process_ends_while_photos_are_being_read(tmp_path):
     write_photos(tmp_path, 8, size=400)
     code = """
         import sys
-        from keras_colorize.data import load_split
-        from keras_colorize.sources import open_source
+        from keras_colorize.data.batches import load_split
+        from keras_colorize.data import open_source
         source = open_source(sys.argv[1], validation_fraction=0, test_fraction=0)
         photos = load_split(source, "train", image_size=256, memory_limit_bytes=0)
         batches = iter(photos.training_batches(16, seed=0))

@@ -192,7 +192,7 @@ def models(tmp_path_factory):
     import keras
     import tensorflow as tf
 
-    from keras_colorize.color import lab_to_rgb, rgb_to_lab
+    from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 
     keras.utils.set_random_seed(1)
     layers = [
@@ -310,9 +310,9 @@ def test_a_photo_of_the_models_size_gets_the_colours_of_the_python_runtime(brows
 @pytest.mark.parametrize("shape", [(180, 240), (250, 131)])
 @pytest.mark.parametrize("kind", ["core", "photo"])
 def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, models, tmp_path, kind, shape):
-    from keras_colorize.color import rgb_to_lab
-    from keras_colorize.inference.framing import frame_photo
-    from keras_colorize.inference.fullsize import guided_coefficients, recolored
+    from keras_colorize.color.lab import rgb_to_lab
+    from keras_colorize.inference.finish import guided_coefficients, recolored
+    from keras_colorize.inference.frame import frame_photo
 
     photo = real_photo(*shape)
     with opened(browser, models[kind]):
@@ -338,7 +338,7 @@ def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, 
 @needs_browser
 @needs_runtime
 def test_lightness_stays_the_photos_own(browser, models, tmp_path):
-    from keras_colorize.color import rgb_from_u8, rgb_to_lab
+    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 
     photo = real_photo(200, 150)
     with opened(browser, models["core"]):

@@ -13,28 +13,28 @@ from PIL import Image
 from rich.console import Console
 
 from keras_colorize.cli import main
-from keras_colorize.color import lab_to_rgb, rgb_from_u8, rgb_to_lab, rgb_to_u8
-from keras_colorize.data import load_split
+from keras_colorize.color.lab import lab_to_rgb, rgb_from_u8, rgb_to_lab, rgb_to_u8
+from keras_colorize.color.spaces import get_space
+from keras_colorize.data import Photo, Source
+from keras_colorize.data.batches import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation import evaluate as evaluation_module
 from keras_colorize.evaluation import systems as systems_module
-from keras_colorize.evaluation.comparing import estimates, marks, per_class
+from keras_colorize.evaluation.comparison import estimates, marks, per_class
 from keras_colorize.evaluation.evaluate import evaluate, folder_for
 from keras_colorize.evaluation.finding import find_systems
 from keras_colorize.evaluation.gallery import GalleryKeeper
 from keras_colorize.evaluation.measure import measure
 from keras_colorize.evaluation.output import write_files
 from keras_colorize.evaluation.protocols import PROTOCOLS, Selection, choose, get_protocol
+from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH
 from keras_colorize.evaluation.systems import System, load_systems
 from keras_colorize.metrics import FeatureStatistics, ab_mae, entropy, psnr
-from keras_colorize.recipe import Card, Data, Recipe
-from keras_colorize.runs.evaluation_data import GREY, MEAN_COLOR, OWN, TRUTH
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import save_weights
+from keras_colorize.recipes import Data, ModelCard, Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import RunLog
-from keras_colorize.sources import Photo, Source
-from keras_colorize.spaces import get_space
-from keras_colorize.training import build_generator
-from keras_colorize.weights import save_weights
 from tests.conftest import colorful_photo
 
 QUIET = Console(quiet=True)
@@ -349,7 +349,7 @@ def test_systems_are_found_by_name_and_by_folder(tmp_path, classes, monkeypatch)
         find_systems(["gan_lab"], [str(new)], tmp_path)
     with pytest.raises(ColorizeError, match="no run of 'gan_rgb'"):
         find_systems(["gan_rgb"], [], tmp_path)
-    monkeypatch.setattr("keras_colorize.evaluation.finding.load_card", lambda name: Card(sha256="f" * 64))
+    monkeypatch.setattr("keras_colorize.evaluation.finding.load_card", lambda name: ModelCard(sha256="f" * 64))
     assert find_systems(["gan_rgb"], [], tmp_path) == ["gan_rgb"]
     assert [system.name for system in load_systems([old, new, other])] == [
         f"gan_lab {old.path.name}", f"gan_lab {new.path.name}", "unet_skip",

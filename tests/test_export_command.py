@@ -10,10 +10,10 @@ from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import export as exporting
 from keras_colorize.export.request import FORMATS, Request, read_size
-from keras_colorize.recipe import Recipe, zoo_names
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import save_weights
+from keras_colorize.recipes import Recipe, zoo_names
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.training import build_generator
-from keras_colorize.weights import save_weights
 from tests.exports import random_colorizer, small_colorizer
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_colorize import color
+from keras_colorize.color import lab as color
 from keras_colorize.export import cheap_color
 from keras_colorize.export.fitting import Frame, resampling
 from keras_colorize.export.graph import ColorGraph
-from keras_colorize.inference.framing import frame_photo, scaled_size
+from keras_colorize.inference.frame import frame_photo, scaled_size
 from tests.exports import apart, photos, small_colorizer
 
 

@@ -10,16 +10,16 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
-from keras_colorize.color import clip_chroma, in_gamut, lab_to_rgb, rgb_to_lab
-from keras_colorize.inference.framing import frame_photo, scaled_size
-from keras_colorize.inference.fullsize import (
+from keras_colorize.color.lab import clip_chroma, in_gamut, lab_to_rgb, rgb_to_lab
+from keras_colorize.images import to_8_bits
+from keras_colorize.inference.finish import (
     BLOCK,
     constant_coefficients,
     grey_lightness,
     guided_coefficients,
     recolored,
 )
-from keras_colorize.pictures import to_8_bits
+from keras_colorize.inference.frame import frame_photo, scaled_size
 
 WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 # Of L, by the rounding of each channel to half a level: neighbouring levels of grey are up to 0.49 apart.
@@ -233,8 +233,8 @@ def test_in_gamut_photos_are_left_as_they_are():
 def test_a_hundred_megapixels_stay_in_bounds(grey):
     code = (
         "import resource, numpy as np\n"
-        "from keras_colorize.inference.framing import frame_photo\n"
-        "from keras_colorize.inference.fullsize import guided_coefficients, recolored\n"
+        "from keras_colorize.inference.frame import frame_photo\n"
+        "from keras_colorize.inference.finish import guided_coefficients, recolored\n"
         f"photo = np.full((10_000, 10_000) if {grey} else (10_000, 10_000, 3), 100, 'uint8')\n"
         "recolored(photo[:10, :10], np.zeros((2, 2, 4), 'float32'))\n"
         "frame = frame_photo(photo, 256, 32)\n"

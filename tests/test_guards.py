@@ -12,14 +12,14 @@ import tensorflow as tf
 from rich.console import Console
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.runs import guards, train
-from keras_colorize.runs.checkpoint import newest_position
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.guards import Deadline, names_of_batch
-from keras_colorize.runs.loading import load_generator, load_photos, open_photos
 from keras_colorize.runs.lock import RunLock
 from keras_colorize.runs.log import read_log
-from keras_colorize.training import SupervisedTrainer
+from keras_colorize.training import SupervisedTrainer, guards
+from keras_colorize.training import loop as train
+from keras_colorize.training.checkpoints import newest_position
+from keras_colorize.training.guards import Deadline, names_of_batch
+from keras_colorize.training.loading import load_generator, load_photos, open_photos
 from tests.test_cli import ROOT, TINY
 from tests.test_cli import run as run_script
 from tests.tiny_runs import QUIET, tiny

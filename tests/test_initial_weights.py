@@ -8,11 +8,11 @@ from rich.console import Console
 
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
-from keras_colorize.packed import pack_weights
-from keras_colorize.recipe import Recipe
-from keras_colorize.runs import train
-from keras_colorize.runs.loading import load_generator, load_initial_weights
-from keras_colorize.training import build_generator
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import pack_weights
+from keras_colorize.recipes import Recipe
+from keras_colorize.training import loop as train
+from keras_colorize.training.loading import load_generator, load_initial_weights
 
 SMALL = {
     "generator.args": {"filters": [8, 8, 8, 8]},

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from keras_colorize.recipe import Recipe
-from keras_colorize.runs import train
-from keras_colorize.runs.checkpoint import newest_position
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.training import loop as train
+from keras_colorize.training.checkpoints import newest_position
 from tests.conftest import write_photos
 from tests.tiny_runs import QUIET, assert_same_runs, log_rows, tiny
 

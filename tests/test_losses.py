@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_colorize.losses import ADVERSARIAL, l1, l2
+from keras_colorize.training.losses import ADVERSARIAL, l1, l2
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (4, 5, 5, 1)).astype("float32")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_colorize.normalization import BatchNormalization, batch_norm
+from keras_colorize.models.normalization import BatchNormalization, batch_norm
 
 SHAPE = (3, 5, 4, 6)
 

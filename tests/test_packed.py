@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
-from keras_colorize.packed import load_packaged, pack_weights, unpack_weights
-from keras_colorize.recipe import load_card, packaged_names, zoo_folder
-from keras_colorize.spaces import BinnedLabSpace
+from keras_colorize.models.weights import load_packaged, pack_weights, unpack_weights
+from keras_colorize.recipes import load_card, packaged_names, zoo_folder
 from tests.networks import build_small, random_inputs
 
 

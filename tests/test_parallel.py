@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import read_log
 from keras_colorize.training import Parallel, open_devices

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from keras_colorize import photos
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import GREY_SHARE, GREY_SPREAD, PHOTO_SUFFIXES, is_grey, read_photo
+from keras_colorize.images import photos
+from keras_colorize.images.photos import GREY_SHARE, GREY_SPREAD, PHOTO_SUFFIXES, is_grey, read_photo
 
 LOSSLESS = {
     ".bmp": {},

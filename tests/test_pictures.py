@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import read_photo
-from keras_colorize.pictures import (
+from keras_colorize.images import (
     FORMATS,
     Metadata,
     Picture,
@@ -28,8 +27,9 @@ from keras_colorize.pictures import (
     suffix_for,
     write_pictures,
 )
-from keras_colorize.pictures.ifd import EXIF, Entry, block, long, parse_block, rational, short, undefined
-from keras_colorize.profiles import deep_transform, grey_table, srgb_profile, transform_to_srgb
+from keras_colorize.images.icc import deep_transform, grey_table, srgb_profile, transform_to_srgb
+from keras_colorize.images.photos import read_photo
+from keras_colorize.images.tiff import EXIF, Entry, block, long, parse_block, rational, short, undefined
 from tests.test_photos import ADOBE_RGB, DISPLAYED, gamma, icc_profile, quadrants, to_srgb, xyz
 
 LOSSLESS = ("PNG", "TIFF", "BMP", "PPM", "TGA", "JPEG2000")
@@ -516,7 +516,7 @@ def test_profiles_made_of_tables(monkeypatch):
     """Through a grid of 60³ nodes, as for any profile whose curves are not understood."""
     profile = matrix_profile(gamma(2.2))
     exact = deep_transform(profile)
-    monkeypatch.setattr("keras_colorize.profiles._curve", lambda tag: None)
+    monkeypatch.setattr("keras_colorize.images.icc._curve", lambda tag: None)
     deep_transform.cache_clear()
     grid = deep_transform(profile)
     deep_transform.cache_clear()

@@ -13,9 +13,9 @@ from PIL import Image
 
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Recipe
-from keras_colorize.report.page import page_file, script_json
-from keras_colorize.report.quiz import Pair, mask, pairs_in_all, practice_pairs, quiz_page
+from keras_colorize.evaluation.report.page import page_file, script_json
+from keras_colorize.evaluation.report.quiz import Pair, mask, pairs_in_all, practice_pairs, quiz_page
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from tests.browser import needs_browser, open_browser, wait_for
 from tests.conftest import colorful_photo
@@ -119,7 +119,7 @@ def test_a_page_is_not_written_over_a_photo(tmp_path):
 @pytest.fixture
 def run_folder(tmp_path, photo_folder):
     """A run that has not trained: random weights, and half of the photos for the test."""
-    from keras_colorize.training import build_generator
+    from keras_colorize.models.networks import build_generator
 
     recipe = Recipe.load(
         "unet_skip",
@@ -137,9 +137,9 @@ def run_folder(tmp_path, photo_folder):
 
 
 def test_the_command_draws_pairs_from_a_run(run_folder, tmp_path, capsys):
-    from keras_colorize.runs.loading import load_generator
+    from keras_colorize.color.spaces import space_of
     from keras_colorize.runs.pictures import colorized
-    from keras_colorize.spaces import space_of
+    from keras_colorize.training.loading import load_generator
 
     def quiz(name, *options):
         arguments = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "new" / name)]

@@ -3,8 +3,8 @@
 import pytest
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Recipe, zoo_names
-from keras_colorize.sizes import SAMPLE, SMOKE, shrink
+from keras_colorize.recipes import Recipe, zoo_names
+from keras_colorize.recipes.shrink import SAMPLE, SMOKE, shrink
 
 
 @pytest.mark.parametrize("name", zoo_names())

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_colorize.report.page import data_url, jpeg
-from keras_colorize.report.report import (
+from keras_colorize.evaluation.report.page import data_url, jpeg
+from keras_colorize.evaluation.report.report import (
     CURVE_POINTS,
     MAX_BYTES,
     curves,
@@ -19,7 +19,7 @@ from keras_colorize.report.report import (
     row_kind,
     write_report,
 )
-from keras_colorize.runs.evaluation_data import (
+from keras_colorize.evaluation.results import (
     GREY,
     MEAN_COLOR,
     OWN,

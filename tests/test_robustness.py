@@ -14,10 +14,9 @@ from benchmarks import robustness
 from benchmarks.checking import Checker, Findings
 from benchmarks.mutants import MUTATIONS, SOUND, TRUNCATED, Mutant, mutant, size_fields
 from benchmarks.specimens import make_photos
-from keras_colorize import photos
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import read_photo
-from keras_colorize.pictures import read_pictures, to_8_bits
+from keras_colorize.images import photos, read_pictures, to_8_bits
+from keras_colorize.images.photos import read_photo
 
 PHOTOS = make_photos()
 MAX_PIXELS = 4_000_000

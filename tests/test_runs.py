@@ -11,11 +11,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.runs import train
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.loading import load_generator
 from keras_colorize.runs.log import RunLog, read_log
 from keras_colorize.training import CompiledSteps
+from keras_colorize.training import loop as train
+from keras_colorize.training.loading import load_generator
 from tests.conftest import write_photos
 from tests.tiny_runs import QUIET, tiny, weights
 

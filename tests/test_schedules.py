@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipes import Recipe
 from keras_colorize.training import build_stages
 from keras_colorize.training.averaging import AveragedWeights
 from keras_colorize.training.schedules import WarmupAndDecay

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from keras_colorize.batch.failures import error_row, read_errors, reason
+from keras_colorize.batch.plan import ERRORS_HEADER, plan_jobs
 from keras_colorize.beam.jobs import absolute_jobs, read_jobs, write_jobs
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.served import CARD_FILE, MODEL_FILE, Card, find_saved_model
-from keras_colorize.inference.failures import error_row, read_errors, reason
-from keras_colorize.inference.jobs import ERRORS_HEADER, plan_jobs
 from tests.colorizing import save_grey
 
 

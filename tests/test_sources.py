@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_colorize.data import SPLITS, TfdsSource, open_source, position
 from keras_colorize.errors import ColorizeError
-from keras_colorize.photos import read_photo
-from keras_colorize.sources import SPLITS, TfdsSource, open_source, position
+from keras_colorize.images.photos import read_photo
 
 FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.1}
 
@@ -36,7 +36,7 @@ def names(source):
 
 
 def test_import_loads_no_tensorflow():
-    code = "import sys, keras_colorize.sources; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, keras_colorize.data; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_colorize.color import rgb_to_lab
+from keras_colorize.color.lab import rgb_to_lab
+from keras_colorize.color.spaces import get_space
 from keras_colorize.errors import ColorizeError
-from keras_colorize.spaces import get_space
 from tests.conftest import colorful_photo
 
 RGB = np.stack([colorful_photo(seed) for seed in range(3)]).astype("float32") / 255

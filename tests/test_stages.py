@@ -5,16 +5,16 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
+from keras_colorize.color.spaces import recolor
 from keras_colorize.errors import ColorizeError
-from keras_colorize.losses import perceptual
-from keras_colorize.recipe import EarlyStopping, Recipe
-from keras_colorize.runs import train
-from keras_colorize.runs.checkpoint import Position
-from keras_colorize.runs.early_stopping import EarlyStopper
-from keras_colorize.runs.loading import load_generator
+from keras_colorize.recipes import EarlyStopping, Recipe
 from keras_colorize.runs.log import read_log
-from keras_colorize.spaces import recolor
 from keras_colorize.training import build_stages
+from keras_colorize.training import loop as train
+from keras_colorize.training.checkpoints import Position
+from keras_colorize.training.early_stopping import EarlyStopper
+from keras_colorize.training.loading import load_generator
+from keras_colorize.training.losses import perceptual
 from tests.conftest import colorful_photo
 from tests.tiny_runs import SETTINGS
 

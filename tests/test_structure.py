@@ -10,62 +10,27 @@ import keras_colorize
 PACKAGE = Path(keras_colorize.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "zoo")
 
-# A module imports only from lower levels, or from its own package.
+# A package imports only from packages of lower levels, and from itself.
 LEVELS = {
-    **dict.fromkeys(
-        (
-            "errors",
-            "lazy",
-            "registry",
-            "color",
-            "recipe",
-            "sizes",
-            "hardware",
-            "profiles",
-            "defaults",
-            "files",
-            "tables",
-        ),
-        0,
-    ),
-    **dict.fromkeys(
-        (
-            "bins",
-            "layers",
-            "normalization",
-            "spaces",
-            "augment",
-            "losses",
-            "metrics",
-            "photos",
-            "sources",
-            "data",
-            "backbones",
-            "weights",
-            "packed",
-            "pictures",
-        ),
-        1,
-    ),
-    "architectures": 2,
-    "training": 3,
-    **dict.fromkeys(("runs", "convert"), 4),
-    "inference": 5,
-    **dict.fromkeys(("evaluation", "report", "export", "demo_server", "beam"), 6),
-    "cli": 7,
+    **dict.fromkeys(("errors", "lazy", "files", "hardware", "defaults"), 0),
+    "recipes": 1,
+    "color": 2,
+    "images": 3,
+    "data": 4,
+    **dict.fromkeys(("metrics", "models"), 5),
+    "runs": 6,
+    "training": 7,
+    **dict.fromkeys(("convert", "inference"), 8),
+    **dict.fromkeys(("batch", "evaluation"), 9),
+    **dict.fromkeys(("export", "demo_server"), 10),
+    "beam": 11,
+    "cli": 12,
 }
-# Within a level, only these may import each other, in this direction.
-SAME_LEVEL = {
-    ("registry", "errors"), ("recipe", "errors"), ("sizes", "recipe"), ("color", "errors"),
-    ("recipe", "tables"), ("tables", "errors"),
-    ("spaces", "bins"), ("losses", "bins"), ("sources", "photos"), ("data", "photos"), ("data", "sources"),
-    ("pictures", "photos"), ("backbones", "layers"), ("beam", "export"), ("normalization", "layers"),
-}  # fmt: skip
-ANY_BACKEND = ("color", "bins", "spaces", "augment", "layers", "losses", "architectures", "metrics/image")
+ANY_BACKEND = ("color", "data/augment", "models", "training/losses", "metrics/image")
 
 
 def name_of(path: Path) -> str:
-    """`runs` for keras_colorize/runs/train.py, `color` for keras_colorize/color.py."""
+    """`runs` for keras_colorize/training/loop.py, `color` for keras_colorize/color/lab.py."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -90,8 +55,7 @@ def test_imports_point_downwards(path):
         parts = name.split(".")
         if parts[0] != "keras_colorize" or len(parts) < 2 or parts[1] not in LEVELS or parts[1] == own:
             continue
-        lower = LEVELS[parts[1]] < LEVELS[own]
-        assert lower or (own, parts[1]) in SAME_LEVEL, f"{own} (level {LEVELS[own]}) imports {parts[1]}"
+        assert LEVELS[parts[1]] < LEVELS[own], f"{own} (level {LEVELS[own]}) imports {parts[1]}"
 
 
 @pytest.mark.parametrize("part", ANY_BACKEND)
@@ -99,6 +63,8 @@ def test_these_run_on_any_keras_backend(part):
     paths = [path for path in MODULES if str(path.relative_to(PACKAGE)).startswith(part)]
     assert paths
     for path in paths:
+        if path.name == "normalization.py":  # takes TensorFlow's own kernel where that is the backend
+            continue
         assert not any(name.split(".")[0] == "tensorflow" for name in imports_of(path)), path
 
 
@@ -111,6 +77,6 @@ def test_the_table_of_levels_in_the_docs_is_this_one():
 def test_public_names_come_from_where_they_live():
     for name in keras_colorize.__all__:
         assert getattr(keras_colorize, name) is not None
-    assert keras_colorize.Recipe.__module__ == "keras_colorize.recipe"
+    assert keras_colorize.Recipe.__module__ == "keras_colorize.recipes.schema"
     with pytest.raises(AttributeError, match="no attribute 'Recipes'"):
         _ = keras_colorize.Recipes

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
-from keras_colorize.recipe import Augment, Loss, Recipe
-from keras_colorize.sizes import SMOKE, shrink
-from keras_colorize.spaces import LabSpace
+from keras_colorize.color.spaces import LabSpace
+from keras_colorize.recipes import Augment, Loss, Recipe
+from keras_colorize.recipes.shrink import SMOKE, shrink
 from keras_colorize.training import GANTrainer, SupervisedTrainer, build_stages
 from tests.conftest import colorful_photo
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import pytest
 
-from keras_colorize.recipe import Recipe, load_card, recipe_texts, zoo_names
-from keras_colorize.training import build_generator
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe, load_card, recipe_texts, zoo_names
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = {

@@ -8,11 +8,11 @@ import tensorflow as tf
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from keras_colorize.recipe import Recipe
-from keras_colorize.runs.checkpoint import newest_position
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.loading import load_generator
 from keras_colorize.runs.log import read_log
+from keras_colorize.training.checkpoints import newest_position
+from keras_colorize.training.loading import load_generator
 
 QUIET = Console(quiet=True)
 SETTINGS = (

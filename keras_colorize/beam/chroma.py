@@ -10,8 +10,8 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from keras_colorize.export.saved_model import VIVIDNESS_SUFFIX
 from keras_colorize.export.session import ServingSession
-from keras_colorize.inference.frames import predict_frames
-from keras_colorize.inference.framing import Frame
+from keras_colorize.inference.frame import Frame
+from keras_colorize.inference.network import predict_frames
 
 
 class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSession]):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from keras_colorize.batch.plan import Job
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference.jobs import Job
 
 
 def absolute_jobs(jobs: Sequence[Job]) -> list[Job]:

@@ -26,17 +26,17 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
+from keras_colorize.batch.batching import PixelBudget, count_pixels
+from keras_colorize.batch.failures import error_row, reason, reason_in_words
+from keras_colorize.batch.plan import ERRORS_HEADER, Job
+from keras_colorize.batch.write import FirstPage, Settings, write_photo
 from keras_colorize.beam.chroma import ChromaHandler
 from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.served import Card, ServedModel
-from keras_colorize.inference.batching import PixelBudget, count_pixels
-from keras_colorize.inference.failures import error_row, reason, reason_in_words
-from keras_colorize.inference.frames import finish_photo
-from keras_colorize.inference.framing import Frame, frame_photo
-from keras_colorize.inference.jobs import ERRORS_HEADER, Job
-from keras_colorize.inference.photo import FirstPage, Settings, write_photo
-from keras_colorize.pictures import Picture, read_pictures, replacing
+from keras_colorize.images import Picture, read_pictures, replacing
+from keras_colorize.inference.frame import Frame, frame_photo
+from keras_colorize.inference.network import finish_photo
 
 COUNTS, REMARKS = "keras_colorize", "keras_colorize.remarks"  # namespaces of the metrics
 DONE, FAILED = "done", "failed"  # counts of photos; FAILED is also the output of the steps where they go

@@ -13,13 +13,13 @@ import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
+from keras_colorize.batch.failures import open_out, read_errors
+from keras_colorize.batch.plan import Job
+from keras_colorize.batch.write import Settings
 from keras_colorize.beam.jobs import write_jobs
 from keras_colorize.beam.pipeline import COUNTS, DONE, REMARKS, build
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.served import ServedModel
-from keras_colorize.inference.failures import open_out, read_errors
-from keras_colorize.inference.jobs import Job
-from keras_colorize.inference.photo import Settings
 
 
 @dataclass

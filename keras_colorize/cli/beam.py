@@ -13,10 +13,10 @@ from keras_colorize.files import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from keras_colorize.batch.plan import Job
+    from keras_colorize.batch.write import Settings
     from keras_colorize.beam.run import Outcome
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.inference.jobs import Job
-    from keras_colorize.inference.photo import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

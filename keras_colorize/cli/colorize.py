@@ -19,10 +19,10 @@ from keras_colorize.files import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from keras_colorize.batch.plan import Job
+    from keras_colorize.batch.workers import Result
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.inference.jobs import Job
-    from keras_colorize.inference.workers import Result
-    from keras_colorize.runs.interruption import StopRequest
+    from keras_colorize.training.interruption import StopRequest
 
 SUMMARY = "Colorize photos: files, folders of thousands, any format, at full resolution."
 SOME_PHOTOS_FAILED = 1
@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find the photos, colorize them, say what became of them; 1 where some failed."""
+    from keras_colorize.batch.plan import plan_jobs, sheet_pages
     from keras_colorize.beam.jobs import absolute_jobs
-    from keras_colorize.inference.jobs import plan_jobs, sheet_pages
 
     _check(options)
     out = Path(options.out).expanduser()
@@ -93,10 +93,10 @@ def run(options: argparse.Namespace) -> int:
     load_tensorflow()
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from keras_colorize.inference.folder import colorize_jobs
-    from keras_colorize.inference.photo import Settings
+    from keras_colorize.batch.folder import colorize_jobs
+    from keras_colorize.batch.write import Settings
     from keras_colorize.runs.console import make_console
-    from keras_colorize.runs.interruption import StopRequest
+    from keras_colorize.training.interruption import StopRequest
 
     settings = Settings(
         vividness=options.vividness,
@@ -217,7 +217,7 @@ def _draw_sheet(
     console: "Console", jobs: "Sequence[Job]", tally: Tally, out: Path, pages: int, stop: "StopRequest"
 ) -> list[Path]:
     """The contact sheet's pages, as far as nobody stops it."""
-    from keras_colorize.inference.sheet import write_contact_sheet
+    from keras_colorize.batch.contact_sheet import write_contact_sheet
     from keras_colorize.runs.console import counting_progress
 
     drawn: list[Path] = []
@@ -234,7 +234,7 @@ def _draw_sheet(
 
 def _report(console: "Console", tally: Tally, out: Path, drawn: list[Path]) -> None:
     """How many are done, skipped and failed, each failure by name, and where everything is."""
-    from keras_colorize.inference.jobs import ERRORS_FILE
+    from keras_colorize.batch.plan import ERRORS_FILE
 
     def say(text: str) -> None:
         console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
@@ -268,7 +268,7 @@ def _colorizer(options: argparse.Namespace) -> "Colorizer":
 def _check(options: argparse.Namespace) -> None:
     """Refuse what can be seen to be wrong without TensorFlow: numbers out of range, and systems that do not exist."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.recipe import Recipe, packaged_sha256
+    from keras_colorize.recipes import Recipe, packaged_sha256
     from keras_colorize.runs.folder import RunFolder
 
     ranges = {

@@ -66,8 +66,8 @@ def run(options: argparse.Namespace) -> None:
     load_tensorflow()
     from keras_colorize.evaluation.evaluate import evaluate, folder_for
     from keras_colorize.evaluation.output import print_table, write_files
+    from keras_colorize.evaluation.report.report import write_report
     from keras_colorize.metrics.feature_networks import INCEPTION_2015
-    from keras_colorize.report.report import write_report
     from keras_colorize.runs.console import make_console
 
     console = make_console()

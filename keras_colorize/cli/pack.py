@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder.open(options.run) if options.run else RunFolder.newest(options.runs, options.model)
 
     load_tensorflow()
-    from keras_colorize.packed import pack_weights
-    from keras_colorize.runs.loading import load_generator
+    from keras_colorize.models.weights import pack_weights
+    from keras_colorize.training.loading import load_generator
 
     sha256 = pack_weights(load_generator(folder, folder.recipe()), out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")

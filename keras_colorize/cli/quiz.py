@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Find the run, colorize, write the page, say what to do with it."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.report.page import page_file, write_page
-    from keras_colorize.report.quiz import practice_pairs, quiz_page
+    from keras_colorize.evaluation.report.page import page_file, write_page
+    from keras_colorize.evaluation.report.quiz import practice_pairs, quiz_page
     from keras_colorize.runs.folder import RunFolder
 
     if options.photos < 1:
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder.open(options.run) if options.run else RunFolder.newest(options.runs, options.model)
 
     load_tensorflow()
-    from keras_colorize.report.pairs import pairs_of_run
+    from keras_colorize.evaluation.report.pairs import pairs_of_run
     from keras_colorize.runs.console import make_console
 
     console = make_console()

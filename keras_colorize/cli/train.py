@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keras_colorize.cli.quiet import load_tensorflow
 
 if TYPE_CHECKING:
-    from keras_colorize.recipe import Recipe
+    from keras_colorize.recipes import Recipe
     from keras_colorize.runs.folder import RunFolder
     from keras_colorize.training import Parallel
 
@@ -82,9 +82,9 @@ FIELDS = {
 def run(options: argparse.Namespace) -> None:
     """Load the recipe, shrink it where asked, train, say what to run next."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.recipe import Recipe
+    from keras_colorize.recipes import Recipe
+    from keras_colorize.recipes.shrink import SAMPLE, SMOKE, shrink
     from keras_colorize.runs.folder import RunFolder
-    from keras_colorize.sizes import SAMPLE, SMOKE, shrink
 
     values = {
         field: getattr(options, option) for option, field in FIELDS.items() if getattr(options, option) is not None
@@ -124,15 +124,15 @@ def _open_devices(strategy: str) -> "Parallel":
 
 def _train(what: "Recipe | RunFolder", remarks: list[str], options: argparse.Namespace) -> None:
     """Start a recipe, or go on with a run."""
-    from keras_colorize.recipe import Recipe
+    from keras_colorize.recipes import Recipe
 
     strategy = (what if isinstance(what, Recipe) else what.recipe()).runtime.strategy
     if strategy == "multi_worker":
         print("waiting for the other workers", flush=True)
     parallel = load_tensorflow(lambda: _open_devices(strategy))
-    from keras_colorize.runs import train
-    from keras_colorize.runs.checkpoint import newest_position
     from keras_colorize.runs.console import make_console
+    from keras_colorize.training import loop as train
+    from keras_colorize.training.checkpoints import newest_position
 
     console = make_console()
     if isinstance(what, Recipe):

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print names, a table, or one recipe."""
-    from keras_colorize.recipe import Recipe, load_card, recipe_texts, zoo_names
+    from keras_colorize.recipes import Recipe, load_card, recipe_texts, zoo_names
 
     if options.name:
         for name, text in recipe_texts(options.name):

@@ -18,9 +18,9 @@ from keras_colorize.convert.files import OPTIONS, files_to_write
 from keras_colorize.convert.spellings import Spelling, discriminator_spellings, generator_spellings
 from keras_colorize.convert.transfer import overlap, transfer
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Network, Recipe
-from keras_colorize.training import build_discriminator, build_generator
-from keras_colorize.weights import save_weights
+from keras_colorize.models.networks import build_discriminator, build_generator
+from keras_colorize.models.weights import save_weights
+from keras_colorize.recipes import Network, Recipe
 
 
 @dataclass(frozen=True)

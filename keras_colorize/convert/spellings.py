@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_colorize.recipe import Network
+from keras_colorize.recipes import Network
 
 # Names of the spellings.
 UNET_BLOCKS = "nested U-Net blocks"

@@ -10,7 +10,7 @@ import numpy as np
 from keras_colorize.convert.checkpoints import State, some
 from keras_colorize.convert.spellings import Spelling
 from keras_colorize.errors import ColorizeError
-from keras_colorize.normalization import BATCH_NORMS
+from keras_colorize.models.normalization import BATCH_NORMS
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from keras_colorize.convert import spellings, torch_modules
 from keras_colorize.convert.checkpoints import State
 from keras_colorize.convert.spellings import Spelling, count
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import Network
+from keras_colorize.recipes import Network
 
 TOLERANCE = 1e-4
 PHOTOS = 2

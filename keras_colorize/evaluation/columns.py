@@ -1,6 +1,6 @@
 """The metrics of an evaluation: what they are called, how they are printed, which way is better."""
 
-from keras_colorize.runs.evaluation_data import Metric
+from keras_colorize.evaluation.results import Metric
 
 _CONVENTION = "the convention of CT2's and DDColor's published figures, absolute opponents"
 

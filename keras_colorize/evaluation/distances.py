@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.columns import distance_column
+from keras_colorize.evaluation.results import TRUTH, Estimate, Metric
 from keras_colorize.metrics import (
     FeatureNetwork,
     FeatureStatistics,
@@ -16,7 +17,6 @@ from keras_colorize.metrics import (
     kid_between,
 )
 from keras_colorize.metrics.fid import FEW_IMAGES
-from keras_colorize.runs.evaluation_data import TRUTH, Estimate, Metric
 
 Figures = dict[str, dict[str, Estimate]]
 

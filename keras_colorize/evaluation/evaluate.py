@@ -13,21 +13,21 @@ from PIL import features as pillow
 from rich.console import Console
 
 from keras_colorize import __version__
-from keras_colorize.data import PhotoSet, load_split, reading_errors
+from keras_colorize.data.batches import PhotoSet, load_split, reading_errors
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.columns import TABLE
-from keras_colorize.evaluation.comparing import estimates, marks, per_class
+from keras_colorize.evaluation.comparison import estimates, marks, per_class
 from keras_colorize.evaluation.distances import Distances
 from keras_colorize.evaluation.mean_color import mean_color
 from keras_colorize.evaluation.measure import Measured, measure
 from keras_colorize.evaluation.protocols import RECIPE, Chosen, Protocol, choose, get_protocol
+from keras_colorize.evaluation.results import Estimate, Evaluation
 from keras_colorize.evaluation.systems import System, load_systems
 from keras_colorize.hardware import describe_device
 from keras_colorize.metrics import AB_EDGES, entropy
 from keras_colorize.metrics.bootstrap import RESAMPLES
-from keras_colorize.recipe import Data
+from keras_colorize.recipes import Data
 from keras_colorize.runs.console import counting_progress
-from keras_colorize.runs.evaluation_data import Estimate, Evaluation
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import read_log
 

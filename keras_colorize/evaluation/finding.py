@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipe import load_card, zoo_names
+from keras_colorize.recipes import load_card, zoo_names
 from keras_colorize.runs.folder import RunFolder
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_colorize.runs.evaluation_data import Gallery
+from keras_colorize.evaluation.results import Gallery
 
 
 class GalleryKeeper:

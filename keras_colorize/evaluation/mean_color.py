@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_colorize.color import rgb_from_u8, rgb_to_lab
-from keras_colorize.data import load_split
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+from keras_colorize.data import Source
+from keras_colorize.data.batches import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.protocols import Chosen, Selection
-from keras_colorize.recipe import Data
-from keras_colorize.sources import Source
+from keras_colorize.recipes import Data
 
 # The mean colour of so many small photos is as good as that of all: single photos differ by some 10 units from it.
 PHOTOS, SIZE = 500, 64

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.color import rgb_from_u8, rgb_to_lab, rgb_to_u8
-from keras_colorize.data import PhotoSet
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
+from keras_colorize.color.spaces import grey, recolor
+from keras_colorize.data.batches import PhotoSet
 from keras_colorize.evaluation.gallery import GalleryKeeper
+from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Gallery
 from keras_colorize.evaluation.systems import System
 from keras_colorize.metrics import (
     ImageSet,
@@ -30,8 +32,6 @@ from keras_colorize.metrics import (
     ssim_channels,
 )
 from keras_colorize.metrics.fid import Network
-from keras_colorize.runs.evaluation_data import GREY, MEAN_COLOR, OWN, TRUTH, Gallery
-from keras_colorize.spaces import grey, recolor
 
 Step = Callable[[Any], dict[str, dict[str, Any]]]
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from keras_colorize.evaluation.columns import METRICS, PRINTED
-from keras_colorize.runs.evaluation_data import GREY, TRUTH, Estimate, Evaluation, Mark, Metric
+from keras_colorize.evaluation.results import GREY, TRUTH, Estimate, Evaluation, Mark, Metric
 from keras_colorize.runs.pictures import photo_grid
 
 GRID_PHOTOS = 8

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
+from keras_colorize.data import Photo, Source, Split, open_source
 from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.photos import Resize
-from keras_colorize.recipe import Data
-from keras_colorize.sources import Photo, Source, Split, open_source
+from keras_colorize.images.photos import Resize
+from keras_colorize.recipes import Data
 
 
 @dataclass(frozen=True)

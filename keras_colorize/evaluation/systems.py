@@ -10,11 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_colorize.color.spaces import Space, space_of
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.loading import load_generator
-from keras_colorize.spaces import Space, space_of
+from keras_colorize.training.loading import load_generator
 
 
 @dataclass(frozen=True)

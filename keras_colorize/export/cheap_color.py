@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize import color
+from keras_colorize.color import lab as color
 
 # How finely the gamut's edge is found: a colour outside loses at most this power of 1/2 of its chroma too much.
 # [choice] Two steps fewer than `color.clip_chroma`: at most 1/64, a quarter of the time of a phone's conversion.

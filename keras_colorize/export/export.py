@@ -37,8 +37,8 @@ from keras_colorize.export.verify import (
 from keras_colorize.export.warmup import write_warmup
 from keras_colorize.hardware import processors
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.framing import frame_photo
-from keras_colorize.inference.fullsize import guided_coefficients
+from keras_colorize.inference.finish import guided_coefficients
+from keras_colorize.inference.frame import frame_photo
 
 REPORT = "export.json"
 THREADS = (1, 2)

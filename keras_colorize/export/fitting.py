@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_colorize.inference.framing import LONGEST_ASPECT
+from keras_colorize.inference.frame import LONGEST_ASPECT
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_colorize.color import rgb_to_lab
+from keras_colorize.color.lab import rgb_to_lab
+from keras_colorize.data import Split, open_source
 from keras_colorize.errors import ColorizeError
+from keras_colorize.images.photos import read_photo
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.framing import Frame, frame_photo
-from keras_colorize.photos import read_photo
-from keras_colorize.sources import Split, open_source
+from keras_colorize.inference.frame import Frame, frame_photo
 
 # Mean difference to the Colorizer in grey levels over all photos. [choice] A file that computes in float32 resamples
 # lightness rather than RGB and finds the gamut's edge in six steps: 0.1 to 0.6 with trained networks. What quantizing

@@ -9,7 +9,6 @@ from keras_colorize.lazy import lazy_names
 _HOMES = {
     "Colorizer": "colorizer",
     "colorize": "colorizer",
-    "colorize_folder": "folder",
 }
 
 __all__ = list(_HOMES)

@@ -13,19 +13,19 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_colorize.color.spaces import space_of
 from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference.frames import finish_photo, finite, predict_frames
-from keras_colorize.inference.framing import Frame, frame_photo
-from keras_colorize.layers import StochasticDropout, keep_dropout_on
-from keras_colorize.packed import load_packaged
-from keras_colorize.pictures import Picture, read_pictures, to_8_bits
-from keras_colorize.pictures.pixels import from_image
-from keras_colorize.recipe import Recipe, packaged_sha256
+from keras_colorize.images import Picture, read_pictures, to_8_bits
+from keras_colorize.images.pixels import from_image
+from keras_colorize.inference.frame import Frame, frame_photo
+from keras_colorize.inference.network import finish_photo, finite, predict_frames
+from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import load_packaged
+from keras_colorize.recipes import Recipe, packaged_sha256
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.runs.loading import load_generator, load_weights_file
-from keras_colorize.spaces import space_of
-from keras_colorize.training import build_generator
+from keras_colorize.training.loading import load_generator, load_weights_file
 
 # What a photo may be in Python.
 Photo = str | os.PathLike[str] | Image.Image | np.ndarray | Picture
@@ -175,14 +175,6 @@ class Colorizer:
             finish(self.finish(pixels, frame, self.predict_sample(frame, number, seed, vividness), edges))
             for number in range(count)
         )
-
-    def colorize_folder(
-        self, paths: str | Path | Sequence[str | Path], out: str | Path, **options: Any
-    ) -> Iterator[Any]:
-        """Files, folders and patterns into a folder, with the options of `inference.folder.colorize_folder`."""
-        from keras_colorize.inference.folder import colorize_folder
-
-        return colorize_folder(self, paths, out, **options)
 
     def check_stochastic(self) -> None:
         """Refuse to sample from a network without dropout.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.files import written_whole
-from keras_colorize.recipe import Recipe
+from keras_colorize.recipes import Recipe
 
 
 @dataclass(frozen=True)

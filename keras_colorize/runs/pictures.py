@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_colorize.color import rgb_from_u8, rgb_to_u8
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
+from keras_colorize.color.spaces import Space, grey
 from keras_colorize.runs.log import Row
-from keras_colorize.spaces import Space, grey
 
 GAP = 4
 HEADING = 22

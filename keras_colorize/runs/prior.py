@@ -5,11 +5,11 @@ from pathlib import Path
 import tensorflow as tf
 from rich.console import Console
 
-from keras_colorize.bins import AbBins, PriorCount, save_bins
-from keras_colorize.color import rgb_from_u8, rgb_to_lab
-from keras_colorize.data import load_split, reading_errors
+from keras_colorize.color.bins import AbBins, PriorCount, save_bins
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+from keras_colorize.data import open_source
+from keras_colorize.data.batches import load_split, reading_errors
 from keras_colorize.runs.console import counting_progress
-from keras_colorize.sources import open_source
 
 BATCH = 32
 

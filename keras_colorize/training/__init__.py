@@ -1,8 +1,8 @@
 """Training steps on TensorFlow, and how a recipe becomes one."""
 
-from keras_colorize.training.build import Stage, build_discriminator, build_generator, build_stages
+from keras_colorize.training.devices import Parallel, open_devices
 from keras_colorize.training.gan import GANTrainer
-from keras_colorize.training.parallel import Parallel, open_devices
+from keras_colorize.training.stages import Stage, build_stages
 from keras_colorize.training.steps import CompiledSteps
 from keras_colorize.training.supervised import VALIDATION_MEANS, SupervisedTrainer
 
@@ -13,8 +13,6 @@ __all__ = [
     "Parallel",
     "Stage",
     "SupervisedTrainer",
-    "build_discriminator",
-    "build_generator",
     "build_stages",
     "open_devices",
 ]

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_colorize.losses import ADVERSARIAL
-from keras_colorize.recipe import Augment, Loss
-from keras_colorize.spaces import Space
+from keras_colorize.color.spaces import Space
+from keras_colorize.recipes import Augment, Loss
+from keras_colorize.training.losses import ADVERSARIAL
 from keras_colorize.training.supervised import SupervisedTrainer, global_mean
 
 

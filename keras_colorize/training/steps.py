@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_colorize.training.build import Stage
+from keras_colorize.training.devices import Parallel
 from keras_colorize.training.gan import GANTrainer
-from keras_colorize.training.parallel import Parallel
+from keras_colorize.training.stages import Stage
 from keras_colorize.training.supervised import SupervisedTrainer
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_colorize.augment import augment_photos, uniform_noise
-from keras_colorize.color import rgb_from_u8, rgb_to_u8
-from keras_colorize.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
+from keras_colorize.color.spaces import BinnedLabSpace, Space
+from keras_colorize.data.augment import augment_photos, uniform_noise
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
-from keras_colorize.recipe import Augment, Loss
-from keras_colorize.spaces import BinnedLabSpace, Space
+from keras_colorize.recipes import Augment, Loss
 from keras_colorize.training.averaging import AveragedWeights
-from keras_colorize.training.parallel import draw_apart
+from keras_colorize.training.devices import draw_apart
+from keras_colorize.training.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
 
 # What `test_step` measures besides the reconstruction loss.
 VALIDATION_MEANS = ("ab_mae", "psnr", "pixel_accuracy_5")

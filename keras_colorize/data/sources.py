@@ -1,0 +1,50 @@
+"""What `--data` says → the source that it means."""
+
+from pathlib import Path
+
+from keras_colorize.data.folders import LIST_SUFFIXES, folder_source, list_source
+from keras_colorize.data.sample import sample_source
+from keras_colorize.data.splits import Source
+from keras_colorize.data.tfds import TfdsSource
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+
+def open_source(spec: str, *, validation_fraction: float, test_fraction: float) -> Source:
+    """Find the photos that `spec` means, and divide them.
+
+    Args:
+        spec: `sample`, a folder, a list file (.txt or .csv) or `tfds:NAME[/CONFIG][:VERSION]`.
+        validation_fraction: share of the photos for validation, where the source has no such split of its own.
+        test_fraction: the same for the test.
+
+    Raises:
+        ColorizeError: nothing of that name, no photos in it, or impossible fractions.
+    """
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    for name, fraction in fractions.items():
+        if not 0 <= fraction < 1:
+            raise ColorizeError(f"{name}_fraction is {fraction}; expected a number in [0, 1)")
+    if sum(fractions.values()) >= 1:
+        raise ColorizeError(
+            f"validation_fraction {validation_fraction} and test_fraction {test_fraction} leave nothing to train on;"
+            " their sum must be below 1"
+        )
+    if spec == "sample":
+        return sample_source()
+    if spec.startswith("tfds:"):
+        return TfdsSource(spec.removeprefix("tfds:"), validation_fraction, test_fraction)
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return folder_source(path, validation_fraction, test_fraction)
+    if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
+        return list_source(path, validation_fraction, test_fraction)
+    if path.is_file():
+        raise ColorizeError(
+            f"data '{spec}' is a single file; expected a folder of photos or a list of them"
+            f" ({' or '.join(LIST_SUFFIXES)})"
+        )
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = did_you_mean(path.name, [*beside, "sample"])
+    raise ColorizeError(
+        f"no data at '{spec}'{near} (expected a folder, a list file, 'tfds:NAME', or 'sample' for the packaged photos)"
+    )

@@ -1,0 +1,288 @@
+"""`Picture` → photo files, whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, PngImagePlugin, features
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.files import written_whole
+from keras_colorize.images.deep import COMPRESSION_LEVEL, TiffWriter, write_deep_png, write_ppm
+from keras_colorize.images.metadata import Metadata, iptc_segment
+from keras_colorize.images.photos import STRIP
+from keras_colorize.images.picture import FORMATS, Picture, format_of, written_format
+from keras_colorize.images.pixels import to_8_bits
+
+DEFAULT_QUALITY = 95
+_LONGEST_SEGMENT = 65533  # bytes of a JPEG marker's content
+_XMP_PREFIX = 29  # of which XMP's own name takes so many
+_CALLED = {"exif": "EXIF", "xmp": "XMP", "icc": "colour profile", "dpi": "resolution", "iptc": "IPTC", "texts": "texts"}
+
+
+def write_pictures(
+    file: str | os.PathLike[str],
+    pictures: Picture | Iterable[Picture],
+    *,
+    format: str | None = None,
+    quality: int = DEFAULT_QUALITY,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write a photo file: one picture, or the pages of a TIFF as they come.
+
+    The file appears under its name when it is complete; until then, and if anything goes wrong, there is none.
+
+    JPEG keeps colour at full resolution (4:4:4), and is never progressive. WebP is lossless where the photo came from
+    a lossless WebP. PNG, TIFF, BMP, JPEG 2000, PPM and TGA are lossless. A TIFF that was uncompressed stays so; others
+    are deflated. Transparency is laid over white where the format has none, and 16 bits are rounded to 8.
+
+    Memory beside the picture's: 4 bytes a pixel for RGB and 1 for grey where Pillow writes (TIFF, PPM and PNG of 16
+    bits: none), and what the encoder needs itself.
+
+    Args:
+        file: where to; its folder must exist.
+        pictures: one or more. Several are the pages of a TIFF.
+        format: such as "png"; the suffix of `file` decides unless given, and for an unknown one the first picture's own
+            format. GIF, which holds 256 colours, is written as PNG.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        overwrite: replace a file of that name.
+
+    Returns:
+        remarks, a sentence each, of what the format could not keep, those of `Metadata.remarks` among them.
+
+    Raises:
+        ColorizeError: the name is taken, the folder is missing or may not be written, the format cannot hold these
+            pictures, or there is no picture. What `pictures` raises comes through.
+    """
+    path = Path(file)
+    if not 1 <= quality <= 100:
+        raise ColorizeError(f"quality is {quality}; expected 1 to 100")
+    pages = iter([pictures] if isinstance(pictures, Picture) else pictures)
+    remarks: dict[str, None] = {}  # in order, each once
+    # Before the first page is made, which may take long; `replacing` looks again at the end.
+    if not overwrite and os.path.lexists(path):
+        raise ColorizeError(f"{path}: exists already; --overwrite replaces it")
+    first = next(pages, None)
+    if first is None:
+        raise ColorizeError(f"{path}: there is no picture to write")
+    name = _format_for(path, format, first)
+    with replacing(path, overwrite) as stream:
+        if name == "TIFF":
+            writer = TiffWriter(stream)
+            page: Picture | None = first
+            del first
+            while page is not None:
+                with _reported(path):
+                    writer.page(_fitting(page, name, remarks))
+                page = None  # before the next is made: one in memory is enough
+                page = next(pages, None)
+        else:
+            with _reported(path):
+                _write_one(stream, _fitting(first, name, remarks), name, quality, remarks)
+            if next(pages, None) is not None:
+                raise ColorizeError(f"{path}: {name} holds one picture, and there are several pages; write TIFF")
+    return list(remarks)
+
+
+@contextlib.contextmanager
+def replacing(file: str | os.PathLike[str], overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Write a file whole or not at all: a temporary one in the same folder, which is renamed at the end.
+
+    Yields:
+        the temporary file, open for binary writing.
+
+    Raises:
+        ColorizeError: the name is taken and `overwrite` is not set (looked at together with renaming, so that of two
+            programs one wins), or the folder is missing or may not be written.
+    """
+    path = Path(file)
+
+    def rename(temporary: Path, path: Path) -> None:
+        with _reported(path):
+            if overwrite:
+                os.replace(temporary, path)
+            else:
+                _rename_to_free_name(temporary, path)
+
+    # Hidden, and of a name that nobody else has: another program may be writing the same photo.
+    with written_whole(path, path.parent / f".{secrets.token_hex(8)}.part", rename) as temporary:
+        with _reported(path):
+            stream = open(temporary, "xb")  # noqa: SIM115 - closed before it is renamed
+        try:
+            yield stream
+        finally:
+            with _reported(path):
+                stream.close()  # here a full disk may show itself
+
+
+def _rename_to_free_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)  # unlike a renaming, this fails where the name is taken
+        return
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError, AttributeError):
+        pass  # no hard links here: USB sticks, network folders
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Errors of the file system and of encoders as one line."""
+    try:
+        yield
+    except ColorizeError as error:
+        raise ColorizeError(f"{path}: {error}") from error.__cause__
+    except (OSError, ValueError, struct.error, MemoryError, OverflowError) as error:
+        raise ColorizeError(f"{path}: {_why_not(path, error)}") from error
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return "exists already; --overwrite replaces it"
+    if isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.errno == errno.ENOTDIR):
+        return f"there is no folder '{path.parent}'"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder"
+    text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+    return f"cannot be written ({text or type(error).__name__})"
+
+
+def _format_for(path: Path, format: str | None, picture: Picture) -> str:
+    if format is not None:
+        name = format_of(format)
+    else:
+        try:
+            name = format_of(path.suffix)
+        except ColorizeError:
+            name = picture.metadata.format
+    if format is None and name == "GIF" and path.suffix.lower() == ".gif":
+        raise ColorizeError(f"{path}: GIF holds 256 colours, too few for a photo; write .png")
+    return written_format(name)
+
+
+def _fitting(picture: Picture, name: str, remarks: dict[str, None]) -> Picture:
+    """The picture as the format can hold it; what it cannot goes to `remarks`."""
+    form, metadata = FORMATS[name], picture.metadata
+    remarks.update(dict.fromkeys(metadata.remarks))
+    if max(picture.height, picture.width) > form.longest:
+        raise ColorizeError(
+            f"{name} holds {form.longest:,} pixels a side, and there are {picture.width:,} × {picture.height:,};"
+            " write PNG or TIFF"
+        )
+    if picture.depth == 16 and not form.deep:
+        remarks[f"16 bits per colour became 8, as {name} holds no more"] = None
+        alpha = None if picture.alpha is None else to_8_bits(picture.alpha)
+        picture = Picture(to_8_bits(picture.pixels), alpha, metadata)
+    if picture.alpha is not None and not form.alpha:
+        remarks[f"transparency was laid over white, as {name} holds none"] = None
+        picture = Picture(_over_white(picture), None, metadata)
+    lost = [field for field in _CALLED if getattr(metadata, field) and field not in form.keeps]
+    # A missing sRGB profile means sRGB, and a resolution in EXIF is kept with it.
+    told = [_CALLED[field] for field in lost if field not in ("icc", "dpi")]
+    if told:
+        remarks[f"{' and '.join(told)} left out, as {name} holds none"] = None
+    return picture
+
+
+def _over_white(picture: Picture) -> np.ndarray:
+    assert picture.alpha is not None
+    full = np.iinfo(picture.pixels.dtype).max
+    flat = np.empty_like(picture.pixels)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = slice(top, top + rows)
+        share = picture.alpha[strip].astype(np.uint64)
+        share = share if picture.is_grey else share[..., None]
+        flat[strip] = (picture.pixels[strip] * share + full * (full - share) + full // 2) // full
+    return flat
+
+
+def _write_one(stream: BinaryIO, picture: Picture, name: str, quality: int, remarks: dict[str, None]) -> None:
+    if name == "PPM":
+        write_ppm(stream, picture)
+        return
+    metadata = picture.metadata
+    options = _options(metadata if not picture.is_grey else replace(metadata, icc=None), name, quality, remarks)
+    if name == "PNG" and picture.depth == 16:
+        write_deep_png(stream, picture, _png_chunks(options))
+        return
+    if name in ("WEBP", "AVIF") and not features.check(name.lower()):
+        raise ColorizeError(f"{name} cannot be written, as Pillow was built without it; write PNG")
+    image = Image.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    image.save(stream, format=name, **options)
+
+
+def _options(metadata: Metadata, name: str, quality: int, remarks: dict[str, None]) -> dict[str, Any]:
+    """What Pillow's writer of a format is given."""
+    keeps = FORMATS[name].keeps
+    options: dict[str, Any] = {
+        "icc_profile": metadata.icc,
+        "exif": metadata.exif and b"Exif\0\0" + metadata.exif,
+        "xmp": metadata.xmp,
+        "dpi": metadata.dpi,
+    }
+    options = {key: value for key, value in options.items() if value and key.removesuffix("_profile") in keeps}
+    if name == "JPEG":
+        # [choice] 4:4:4: with colour at half the resolution lightness would change along coloured edges too, and the
+        # photo's own lightness is what must stay. It costs a tenth of the file and a third of the encoder's time.
+        options |= {"quality": quality, "subsampling": "4:4:4"}
+        for key, room in (("exif", _LONGEST_SEGMENT), ("xmp", _LONGEST_SEGMENT - _XMP_PREFIX)):
+            if len(options.get(key, b"")) > room:
+                remarks[f"{_CALLED[key]} of {len(options.pop(key)):,} bytes left out, as JPEG holds {room:,}"] = None
+        for keyword, text in metadata.texts:
+            comment = text.encode("utf-8", "surrogateescape")
+            if keyword == "Comment" and len(comment) <= _LONGEST_SEGMENT:
+                options["comment"] = comment
+        if metadata.iptc:
+            options["extra"] = iptc_segment(metadata.iptc)
+    elif name == "PNG":
+        options["pnginfo"] = _png_texts(metadata, options.pop("xmp", None))
+        options["compress_level"] = COMPRESSION_LEVEL
+    elif name == "WEBP":
+        # `exact` keeps the colours under transparent pixels.
+        options |= {"lossless": True, "exact": True} if metadata.lossless else {"quality": quality, "exact": True}
+    elif name == "AVIF":
+        options |= {"quality": quality, "subsampling": "4:4:4"}
+    return options
+
+
+def _png_texts(metadata: Metadata, xmp: bytes | None) -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    if xmp:
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    for keyword, text in metadata.texts:
+        key = keyword.encode("latin-1", "replace")[:79]
+        text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+        if key.strip():
+            info.add_text(key, text)
+    return info
+
+
+def _png_chunks(options: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    """The same options as Pillow's writer gets, as chunks."""
+    chunks = []
+    if "icc_profile" in options:
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(options["icc_profile"])))
+    if "dpi" in options:
+        x, y = (round(value / 0.0254) for value in options["dpi"])
+        chunks.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+    chunks += [(chunk[0], chunk[1]) for chunk in options["pnginfo"].chunks]
+    if "exif" in options:
+        chunks.append((b"eXIf", options["exif"].removeprefix(b"Exif\0\0")))
+    return chunks

@@ -1,0 +1,85 @@
+"""A photo of any size and shape as a network sees it: scaled as in training, never squashed, padded by reflection."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from keras_colorize.color.lab import rgb_to_lab
+from keras_colorize.images import to_8_bits
+from keras_colorize.inference.finish import BLOCK, grey_lightness
+
+# [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
+# and time stay bounded.
+LONGEST_ASPECT = 4.0
+
+# Averaged over whole pixels down to this multiple of the wanted size, the rest by the bicubic filter of training: the
+# difference does not show, and a large photo needs neither a copy nor a filter of hundreds of pixels.
+_REDUCING_GAP = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A photo as the network gets it.
+
+    L: (h, w, 1) float32 lightness in [0, 100], padded.
+    rows, columns: where the photo lies in it.
+    """
+
+    L: np.ndarray
+    rows: slice
+    columns: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the network's input: frames of one shape go through it together."""
+        return self.L.shape[0], self.L.shape[1]
+
+
+def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
+    """Scale and pad a photo for a network.
+
+    Args:
+        pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1].
+        size: the side of the network's training photos.
+        multiple: what sides the network takes; the short side then has the training's scale and the long one is as
+            long as it is. `None` for a network that takes squares of `size` only: the long side is scaled to it.
+    """
+    height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
+    L = _lightness(_resized(pixels, height, width))
+    padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
+    L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
+    return Frame(L[..., None], slice(top, top + height), slice(left, left + width))
+
+
+def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:
+    """Height and width of a photo before it is padded; see `frame_photo`."""
+    short, long = min(height, width), max(height, width)
+    scale = size / long if multiple is None else min(size / short, LONGEST_ASPECT * size / long)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _lightness(pixels: np.ndarray) -> np.ndarray:
+    """8-bit pixels → L (h, w) float32."""
+    if pixels.ndim == 2:
+        return grey_lightness("uint8")[pixels]
+    return np.asarray(rgb_to_lab(pixels.astype(np.float32) / 255.0)[..., 0])
+
+
+def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Antialiased to (height, width), uint8: training has 8 bits too."""
+    factors = tuple(
+        max(1, have // (_REDUCING_GAP * want)) for have, want in ((pixels.shape[1], width), (pixels.shape[0], height))
+    )
+    reduced = np.concatenate([np.asarray(strip.reduce(factors)) for strip in _strips_of_8_bits(pixels, factors[1])])
+    box = (0, 0, pixels.shape[1] / factors[0], pixels.shape[0] / factors[1])
+    return np.asarray(Image.fromarray(reduced).resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+
+def _strips_of_8_bits(pixels: np.ndarray, multiple: int) -> Iterator[Image.Image]:
+    """The photo in strips of a multiple of rows, each converted on its own."""
+    rows = max(1, BLOCK // (pixels.shape[1] * multiple)) * multiple
+    for top in range(0, len(pixels), rows):
+        yield Image.fromarray(np.ascontiguousarray(to_8_bits(pixels[top : top + rows])))

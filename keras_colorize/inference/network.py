@@ -1,0 +1,55 @@
+"""What stands around a network that colours frames: photos of one shape in one call, and chroma back to a whole photo.
+
+The `Colorizer` and the workers of a pipeline, which have an exported network, call these alike.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.inference.finish import constant_coefficients, guided_coefficients, recolored
+from keras_colorize.inference.frame import Frame
+
+# Photos in one call of the network, at its own size.
+LARGEST_BATCH = 16
+
+
+def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+    """Chroma ab (h, w, 2) for each frame from a network (B, h, w, 1) → (B, h, w, 2); those of one shape share a call.
+
+    Raises:
+        ColorizeError: the network answers with values that are no finite numbers.
+    """
+    chromas: dict[int, np.ndarray] = {}
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for number, frame in enumerate(frames):
+        kinds.setdefault(frame.shape, []).append(number)
+    for numbers in kinds.values():
+        for start in range(0, len(numbers), LARGEST_BATCH):
+            batch = numbers[start : start + LARGEST_BATCH]
+            predicted = finite(predict_ab(np.stack([frames[number].L for number in batch])))
+            chromas.update(zip(batch, predicted, strict=True))
+    return [chromas[number] for number in range(len(frames))]
+
+
+def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
+    """Chroma of a frame → the whole photo in colour; see `Colorizer.finish`."""
+    coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
+    return recolored(pixels, coefficients)
+
+
+@functools.partial(tf.function, autograph=False, reduce_retracing=True)
+def _coefficients(L: Any, ab: Any, edges: bool) -> Any:
+    return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
+
+
+def finite(ab: Any) -> np.ndarray:
+    """Chroma as it came; what is no number would become a grey or black photo."""
+    ab = np.asarray(ab)
+    if not np.isfinite(ab).all():
+        raise ColorizeError("the network answers with values that are no finite numbers: its weights are broken")
+    return ab

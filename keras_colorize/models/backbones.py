@@ -1,0 +1,251 @@
+"""Networks trained by others: ResNet-18, Inception-ResNet-v2, DeepLabV3+ and VGG16.
+
+Each function takes `weights`: "pretrained" lets the library that owns the file find or fetch it (keras.applications
+looks in `$KERAS_HOME/models`, KerasHub in `$KAGGLEHUB_CACHE`), "random" builds the same network without any file.
+`keras_hub` is imported where it is used: it takes seconds and most systems do without it.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.models.layers import Resize, check_choice
+
+WEIGHTS = ("pretrained", "random")
+
+RESNET18_PRESET = "resnet_18_imagenet"
+DEEPLAB_PRESET = "deeplab_v3_plus_resnet50_pascalvoc"
+INCEPTION_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels.h5"
+VGG_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+# The ends of ResNet-18's resolutions, as fastai hooks them: the stem before its pooling, then the four stacks.
+RESNET18_MAPS = ("conv1_relu", "stack0_block1_out", "stack1_block1_out", "stack2_block1_out", "stack3_block1_out")
+
+# A server that does not answer for this long counts as absent. Keras itself would wait for minutes.
+PATIENCE_SECONDS = 20
+
+
+def resnet18(weights: str, channels: int) -> keras.Model:
+    """ResNet-18 without pooling and classifier, named "encoder"; trainable.
+
+    The network is KerasHub's ResNet v1, which is torchvision's `resnet18` in structure: explicit symmetric padding in
+    front of every convolution and pooling of stride 2, no shortcut convolution in the first stack, ε 1e-5, momentum
+    0.9. So torchvision's weights fit it exactly:
+
+        conv1, bn1                          conv1_conv, conv1_bn
+        layer{s}.{b}.conv{n}, .bn{n}        stack{s-1}_block{b}_{n}_conv, _{n}_bn
+        layer{s}.{b}.downsample.0, .1       stack{s-1}_block{b}_0_conv, _0_bn
+
+    The ImageNet weights of the preset are others than torchvision's: KerasHub converts timm's `resnet18.a1_in1k`.
+
+    Args:
+        weights: "pretrained" or "random".
+        channels: 3, or 1: then the first convolution's kernel is summed over its three inputs, which on grey gives
+            what three equal channels gave.
+
+    Returns:
+        (B, H, W, channels) → five maps: (B, H/2, W/2, 64) of the stem, (B, H/4, W/4, 64), (B, H/8, W/8, 128),
+        (B, H/16, W/16, 256) and (B, H/32, W/32, 512).
+
+    Raises:
+        ColorizeError: the weights cannot be had, or `channels` is neither 1 nor 3.
+
+    Source: He et al. 2015, https://arxiv.org/abs/1512.03385.
+    """
+    check_choice("backbone_weights", weights, WEIGHTS)
+    if channels not in (1, 3):
+        raise ColorizeError(
+            f"ResNet-18 takes a condition of 1 or 3 channels, not {channels}: use a space with L or RGB"
+        )
+    import keras_hub
+
+    backbone = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[7],
+        stackwise_num_filters=[64, 128, 256, 512],
+        stackwise_num_blocks=[2, 2, 2, 2],
+        stackwise_num_strides=[1, 2, 2, 2],
+        block_type="basic_block",
+        image_shape=(None, None, channels),
+    )
+    if weights == "pretrained":
+        with _weights_of("ResNet-18", _preset_place(RESNET18_PRESET)):
+            source = keras_hub.models.ResNetBackbone.from_preset(RESNET18_PRESET)
+            for layer in backbone.layers:
+                values = source.get_layer(layer.name).get_weights() if layer.weights else []
+                if layer.name == "conv1_conv" and channels == 1:
+                    values = [values[0].sum(axis=2, keepdims=True)]
+                layer.set_weights(values)
+    return keras.Model(backbone.input, [backbone.get_layer(name).output for name in RESNET18_MAPS], name="encoder")
+
+
+def inception_logits(weights: str) -> keras.Model:
+    """Inception-ResNet-v2 on lightness: what ImageNet's classes say of the picture. Frozen.
+
+    L is resized to 299×299 and stacked three times. Inception-ResNet-v2 was trained on RGB/127.5 − 1, which for grey
+    of lightness L on the scale 0–255 is L/50 − 1: the unit range is its own scaling.
+
+    Args:
+        weights: "pretrained" (ImageNet) or "random".
+
+    Returns:
+        L_unit (B, H, W, 1) → logits (B, 1001), the last layer before the softmax.
+
+    Raises:
+        ColorizeError: the weights cannot be had.
+
+    Source: Szegedy et al. 2016, https://arxiv.org/abs/1602.07261; keras.applications.
+    """
+    check_choice("backbone_weights", weights, WEIGHTS)
+    inception = _application(
+        keras.applications.InceptionResNetV2, INCEPTION_FILE, "Inception-ResNet-v2", weights, classifier_activation=None
+    )
+    L_unit = keras.Input((None, None, 1), name="L_unit")
+    x = Resize(299, 299, name="resize")(L_unit)
+    x = inception(_stack_three(x), training=False)  # (B, 1000)
+    # The paper's network has 1001 classes, the background first; Keras' has 1000. A zero keeps the paper's shapes.
+    x = keras.layers.Reshape((1000, 1), name="as_sequence")(x)
+    x = keras.layers.ZeroPadding1D((1, 0), name="background")(x)
+    x = keras.layers.Reshape((1001,), name="logits")(x)
+    return _freeze(keras.Model(L_unit, x, name="inception"))
+
+
+def deeplab_maps(weights: str) -> keras.Model:
+    """DeepLabV3+ with a ResNet-50 on lightness: where the 21 classes of Pascal VOC are in the picture. Frozen.
+
+    L on the scale 0–255 is stacked three times and scaled as the preset's own image converter says.
+
+    Args:
+        weights: "pretrained" (Pascal VOC and SBD) or "random".
+
+    Returns:
+        L_unit (B, H, W, 1) → class probabilities (B, H, W, 21) in float32; H and W multiples of 32, and known when a
+        TensorFlow graph is traced.
+
+    Raises:
+        ColorizeError: the weights cannot be had.
+
+    Source: Chen et al. 2018, https://arxiv.org/abs/1802.02611; KerasHub.
+    """
+    check_choice("backbone_weights", weights, WEIGHTS)
+    import keras_hub
+
+    if weights == "pretrained":
+        with _weights_of("DeepLabV3+", _preset_place(DEEPLAB_PRESET)):
+            segmenter = keras_hub.models.DeepLabV3ImageSegmenter.from_preset(DEEPLAB_PRESET)
+    else:
+        encoder = keras_hub.models.ResNetBackbone(
+            input_conv_filters=[64],
+            input_conv_kernel_sizes=[7],
+            stackwise_num_filters=[64, 128, 256, 512],
+            stackwise_num_blocks=[3, 4, 6, 3],
+            stackwise_num_strides=[1, 2, 2, 2],
+            block_type="bottleneck_block",
+        )
+        deeplab = keras_hub.models.DeepLabV3Backbone(
+            image_encoder=encoder,
+            spatial_pyramid_pooling_key="P5",
+            upsampling_size=8,
+            dilation_rates=[6, 12, 18],
+            low_level_feature_key="P2",
+            projection_filters=48,
+        )
+        segmenter = keras_hub.models.DeepLabV3ImageSegmenter(deeplab, num_classes=21)
+    # The task wraps its network in its own predict and compile: only the graph inside is wanted.
+    network = keras.Model(segmenter.input, segmenter.output, name="deeplab")
+    converter = segmenter.preprocessor and segmenter.preprocessor.image_converter
+
+    L_unit = keras.Input((None, None, 1), name="L_unit")
+    x = keras.layers.Rescaling(127.5, offset=127.5, dtype="float32", name="grey_levels")(L_unit)  # 0–255
+    x = _stack_three(x)
+    if converter and (converter.scale is not None or converter.offset is not None):
+        scale = 1.0 if converter.scale is None else converter.scale
+        offset = 0.0 if converter.offset is None else converter.offset
+        x = keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="converter")(x)
+    x = network(x, training=False)  # (B, H, W, 21)
+    # [choice] The report says "class maps": probabilities, which like L stay within one unit; logits reach tens.
+    x = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
+    return _freeze(keras.Model(L_unit, x, name="segmenter"))
+
+
+def vgg_features(weights: str) -> keras.Model:
+    """VGG16 up to block3_conv3, for a perceptual loss. Frozen, but gradients flow through it to the pictures.
+
+    Args:
+        weights: "pretrained" (ImageNet) or "random".
+
+    Returns:
+        rgb (B, H, W, 3) in [0, 1] → features (B, H/4, W/4, 256) in float32.
+
+    Raises:
+        ColorizeError: the weights cannot be had.
+
+    Source: Simonyan & Zisserman 2014, https://arxiv.org/abs/1409.1556; keras.applications.
+    """
+    check_choice("backbone_weights", weights, WEIGHTS)
+    # [choice] The report says "VGG features": VGG16's third activation of block 3, the content layer of Johnson et al.
+    # 2016 (relu3_3), still fine enough (a quarter of the resolution) to say where a colour is wrong.
+    vgg = _application(keras.applications.VGG16, VGG_FILE, "VGG16", weights, include_top=False)
+    block3 = keras.Model(vgg.input, vgg.get_layer("block3_conv3").output, name="vgg16_block3")
+
+    rgb = keras.Input((None, None, 3), name="rgb")
+    x = keras.layers.Rescaling(255.0, dtype="float32", name="grey_levels")(rgb)
+    x = keras.applications.vgg16.preprocess_input(x)  # BGR less ImageNet's mean
+    x = block3(x, training=False)
+    # [choice] Activations on the scale 0–255 run into the hundreds; divided by 12.75, as Ledig et al. 2017 do, their
+    # squared error is of the size of the other losses, and the weight of 1 that the report proposes makes sense.
+    x = keras.layers.Rescaling(1 / 12.75, dtype="float32", name="features")(x)
+    return _freeze(keras.Model(rgb, x, name="vgg_features"))
+
+
+def _application(build: Callable[..., keras.Model], file: str, title: str, weights: str, **args: Any) -> keras.Model:
+    """A network of keras.applications, named as its builder names it."""
+    if weights == "random":
+        return build(weights=None, **args)
+    with _weights_of(title, f"'{file}' in $KERAS_HOME/models (~/.keras/models)"):
+        return build(weights="imagenet", **args)
+
+
+def _preset_place(preset: str) -> str:
+    """Where KerasHub keeps a preset, for messages."""
+    return f"KerasHub's preset '{preset}' in $KAGGLEHUB_CACHE (~/.cache/kagglehub)"
+
+
+@contextmanager
+def _weights_of(title: str, place: str) -> Iterator[None]:
+    """Say in one line that weights could not be loaded, from whatever the library raises.
+
+    Keras raises a bare `Exception` for a failed download, KerasHub lets `requests` and `kagglehub` raise theirs,
+    both raise `ValueError` and `OSError` for broken files.
+    """
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE_SECONDS)
+    try:
+        yield
+    except (AttributeError, MemoryError, NameError, TypeError):
+        raise  # a defect, not a missing file
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ or cause.__context__:
+            cause = cause.__cause__ or cause.__context__ or cause
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+        raise ColorizeError(
+            f"no pretrained weights for {title}: {place} is missing or unusable and could not be fetched ({reason}); "
+            "connect once to fetch it, or do without with --random-backbone"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _stack_three(x: Any) -> Any:
+    """(B, H, W, 1) → (B, H, W, 3), three times the same."""
+    return keras.layers.Concatenate(name="three_channels")([x, x, x])
+
+
+def _freeze(model: keras.Model) -> keras.Model:
+    model.trainable = False
+    return model

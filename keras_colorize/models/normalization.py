@@ -1,0 +1,74 @@
+"""Batch normalization with the constants of one framework, through the fastest kernel that the backend has."""
+
+from typing import Any
+
+import keras
+
+from keras_colorize.models.layers import check_choice
+
+# PyTorch's momentum is the share of the new value, Keras's that of the old average: PyTorch's 0.1 is 0.9 here.
+BATCH_NORMS: dict[str, dict[str, float]] = {
+    "keras": {"epsilon": 1e-3, "momentum": 0.99},
+    "torch": {"epsilon": 1e-5, "momentum": 0.9},
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' layer: the same arguments, variables and values, but a training step reads its input fewer times.
+
+    Keras 3 composes mean, variance, scale and shift of separate operations, each a pass over memory. TensorFlow has one
+    kernel for all of them, which this layer takes when it trains on (B, H, W, C) under that backend. In inference, on
+    other backends and where several replicas share their statistics (`synchronized`) it is Keras' own.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        fuses = (
+            training is True
+            and self.trainable
+            and mask is None
+            and not self.synchronized
+            and len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and self.scale
+            and self.center
+            and self.variable_dtype == "float32"
+            and keras.backend.backend() == "tensorflow"
+        )
+        return self._fused(inputs) if fuses else super().call(inputs, training=training, mask=mask)
+
+    def _fused(self, inputs: Any) -> Any:
+        import tensorflow as tf  # only where it is the backend
+
+        inputs = tf.cast(inputs, self.compute_dtype)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        # The kernel's variance, meant for the moving average, is that of a sample: n / (n − 1) times the batch's.
+        n = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
+        variance *= (n - 1.0) / n
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
+        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
+        return outputs
+
+
+def batch_norm(kind: str, init: str, name: str) -> BatchNormalization:
+    """Batch normalization with the constants of one framework.
+
+    Args:
+        kind: "keras" (ε 1e-3, momentum 0.99) or "torch" (ε 1e-5, momentum 0.9).
+        init: "glorot" starts the scale at 1, "normal" draws it from N(1, 0.02), as pix2pix.
+        name: the layer's name.
+
+    Raises:
+        ColorizeError: another kind.
+    """
+    check_choice("batch_norm", kind, BATCH_NORMS)
+    scale = keras.initializers.RandomNormal(1.0, 0.02) if init == "normal" else keras.initializers.Ones()
+    return BatchNormalization(gamma_initializer=scale, name=name, **BATCH_NORMS[kind])

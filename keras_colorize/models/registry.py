@@ -1,0 +1,88 @@
+"""Architectures by name.
+
+A builder registers itself with `@architecture("unet")`; recipes name it; `build` calls it. The
+registry knows nothing of any architecture: `keras_colorize.models` imports the families.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+Kind = Literal["generator", "discriminator"]
+Builder = Callable[..., Any]
+
+_BUILDERS: dict[Kind, dict[str, Builder]] = {"generator": {}, "discriminator": {}}
+
+
+def architecture(name: str, kind: Kind = "generator") -> Callable[[Builder], Builder]:
+    """Register a builder `(image_size, condition_channels, target_channels, **args) -> keras.Model`.
+
+    Raises:
+        ValueError: a builder of that name is registered already.
+    """
+
+    def register(builder: Builder) -> Builder:
+        if name in _BUILDERS[kind]:
+            raise ValueError(f"{kind} '{name}' is registered already, by {_BUILDERS[kind][name].__module__}")
+        _BUILDERS[kind][name] = builder
+        return builder
+
+    return register
+
+
+def names(kind: Kind = "generator") -> list[str]:
+    """The registered names of one kind, sorted."""
+    return sorted(_BUILDERS[kind])
+
+
+def arguments(name: str, kind: Kind = "generator") -> list[str]:
+    """Names of the arguments that the builder `name` takes.
+
+    Raises:
+        ColorizeError: the name is unknown.
+    """
+    return list(inspect.signature(_builder(name, kind)).parameters)
+
+
+def build(name: str, kind: Kind = "generator", **args: Any) -> Any:
+    """Build the network `name` with its builder's arguments.
+
+    Raises:
+        ColorizeError: the name, or the name of an argument, is unknown, or a value is not of the argument's type.
+    """
+    builder = _builder(name, kind)
+    known = inspect.signature(builder).parameters
+    hints = typing.get_type_hints(builder)
+    for arg, value in args.items():
+        if arg not in known:
+            raise ColorizeError(
+                f"{kind} '{name}' has no argument '{arg}'{did_you_mean(arg, known)} (known: {', '.join(known)})"
+            )
+        if not _fits(hints[arg], value):
+            wanted = inspect.formatannotation(known[arg].annotation).removeprefix("collections.abc.")
+            raise ColorizeError(f"{kind} '{name}' cannot take {arg} = {value!r}: expected {wanted}")
+    return builder(**args)
+
+
+def _builder(name: str, kind: Kind) -> Builder:
+    builders = _BUILDERS[kind]
+    if name not in builders:
+        raise ColorizeError(f"unknown {kind} '{name}'{did_you_mean(name, builders)} (known: {', '.join(names(kind))})")
+    return builders[name]
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a plain value, as TOML gives it, is of a builder's annotated type."""
+    if isinstance(hint, types.UnionType):
+        return any(_fits(option, value) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is Sequence:
+        return isinstance(value, (list, tuple)) and all(_fits(typing.get_args(hint)[0], item) for item in value)
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, hint)

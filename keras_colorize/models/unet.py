@@ -1,0 +1,150 @@
+"""The U-Net of 4×4 convolutions with stride 2 that reports A, B and D share.
+
+The arguments say what differs between them:
+
+* report A, appendices C and D (`gan_lab`, `gan_rgb`), 8 downs at 256×256:
+  `dropout_downs=(1, 2, 3)`, `dropout_ups=(1, 2, 3)`, `up_activation="leaky_relu"`, `batch_norm="torch"`
+* report B (`pix2pix`), 8 downs at 256×256:
+  `activation_first=True`, `innermost_bn=False`, `dropout_ups=(2, 3, 4)`, `init="normal"`, `batch_norm="torch"`
+* report D (`unet_skip`, `unet_noskip`), 7 downs at 128×128, the default filters:
+  `init="normal"`, `batch_norm="torch"`, and `skips=False` for the second
+
+[choice] Report A names neither BN's constants, PyTorch's here, nor the initial weights, Keras' default.
+[choice] What report D leaves out is as in pix2pix: BN on all but the first down, with its constants, leaky ReLU down,
+ReLU up, tanh, no biases, N(0, 0.02). It names no dropout: none.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.models import layers, normalization
+from keras_colorize.models.registry import architecture
+
+LEAST_DOWNS = 5
+
+
+@architecture("unet")
+def unet(
+    image_size: int | None,
+    condition_channels: int = 1,
+    target_channels: int = 2,
+    *,
+    filters: Sequence[int] = (64, 128, 256, 512, 512, 512, 512),
+    skips: bool = True,
+    activation_first: bool = False,
+    up_activation: str = "relu",
+    innermost_bn: bool = True,
+    dropout: float = 0.5,
+    dropout_downs: Sequence[int] = (),
+    dropout_ups: Sequence[int] = (),
+    init: str = "glorot",
+    batch_norm: str = "keras",
+) -> keras.Model:
+    """Encoder of strided convolutions, decoder of transposed ones, skip connections between them.
+
+    Layers are named `down_1_conv` (outermost) to `down_n_conv` (innermost), `up_1_conv` (innermost) to
+    `up_{n-1}_conv`, `head_conv`; likewise `_bn`, `_dropout`, `_activation`. Only `head_conv` has a bias.
+    A 4×4 kernel with stride 2 and "same" padding is PyTorch's `padding=1` in both directions, since the sizes are even.
+
+    Args:
+        image_size: side in pixels, a multiple of 32 (of 2ⁿ with n < 5 filters); None for free sizes, which must
+            then be multiples of 2ⁿ for all n filters. A side that cannot be halved n times takes as many downs as
+            it can, and the last filters go: 64 takes six downs to 1×1, 96 five to 3×3.
+        condition_channels: channels of the condition, in [-1, 1].
+        target_channels: channels of the prediction, in [-1, 1].
+        filters: of the downs, outermost first; the ups take the same in reverse, without the innermost.
+        skips: concatenate each up with the encoder map of its size.
+        activation_first: activation, convolution, BN, dropout (report B) rather than convolution, BN, dropout,
+            activation (reports A and D).
+        up_activation: "relu" or "leaky_relu"; the downs have leaky ReLU, slope 0.2.
+        innermost_bn: batch normalization on the innermost down too. All other downs but the first have it, and all ups.
+        dropout: rate, in [0, 1).
+        dropout_downs: which downs have dropout, as numbered in the layers' names.
+        dropout_ups: which ups have dropout, as numbered in the layers' names, so that it stays at the innermost
+            ones when the depth shrinks with the image.
+        init: "glorot", or "normal": convolutions N(0, 0.02), BN scale N(1, 0.02).
+        batch_norm: "keras" or "torch", whose ε and momentum BN takes.
+
+    Returns:
+        Model `condition` (B, S, S, condition_channels) → `prediction` (B, S, S, target_channels), float32.
+
+    Raises:
+        ColorizeError: the size does not fit, or an argument has a value that does not exist.
+
+    Source: report A, appendices C and D; report B, `pix2pix`; report D.
+    """
+    layers.check_filters("unet", filters, least=2)
+    layers.check_dropout("unet", dropout)
+    for argument, numbers, last in (
+        ("dropout_downs", dropout_downs, len(filters)),
+        ("dropout_ups", dropout_ups, len(filters) - 1),
+    ):
+        if not set(numbers) <= set(range(1, last + 1)):
+            raise ColorizeError(f"'unet' cannot take {argument} {list(numbers)}: expected numbers from 1 to {last}")
+    filters = filters[: _depth(image_size, len(filters))]
+    depth = len(filters)
+
+    def block(x: Any, name: str, conv: Any, *, bn: bool, drop: bool, act: str | None) -> Any:
+        steps = [conv]
+        if bn:
+            steps.append(normalization.batch_norm(batch_norm, init, f"{name}_bn"))
+        if drop:
+            steps.append(keras.layers.Dropout(dropout, name=f"{name}_dropout"))
+        if act is not None:
+            steps.insert(0 if activation_first else len(steps), layers.activation(act, f"{name}_activation"))
+        for step in steps:
+            x = step(x)
+        return x
+
+    def convolution(kind: Any, width: int, name: str, **options: Any) -> Any:
+        kernel = layers.kernel_initializer(init)
+        return kind(width, 4, strides=2, padding="same", kernel_initializer=kernel, name=f"{name}_conv", **options)
+
+    # Encoder
+    condition = keras.Input((image_size, image_size, condition_channels), name="condition")
+    x, maps = condition, []
+    for number, width in enumerate(filters, 1):
+        name = f"down_{number}"
+        x = block(
+            x,
+            name,
+            convolution(keras.layers.Conv2D, width, name, use_bias=False),
+            bn=number > 1 and (number < depth or innermost_bn),
+            drop=number in dropout_downs,
+            act=None if activation_first and number == 1 else "leaky_relu",  # the photo itself is not rectified
+        )  # (B, S/2ⁿ, S/2ⁿ, width)
+        maps.append(x)
+
+    # Decoder
+    # [choice] Report D's "same filters in reverse" would be one up too many for 128×128: the innermost is not repeated.
+    for number, width in enumerate(reversed(filters[:-1]), 1):
+        name = f"up_{number}"
+        x = block(
+            x,
+            name,
+            convolution(keras.layers.Conv2DTranspose, width, name, use_bias=False),
+            bn=True,
+            drop=number in dropout_ups,
+            act=up_activation,
+        )  # (B, S/2ⁿ⁻ⁱ, S/2ⁿ⁻ⁱ, width)
+        if skips:
+            # Skip first, as in pix2pix's PyTorch code: its kernels then fit channel by channel.
+            x = keras.layers.Concatenate(name=f"{name}_concat")([maps[depth - 1 - number], x])
+
+    # Head
+    head = convolution(keras.layers.Conv2DTranspose, target_channels, "head", dtype="float32")
+    x = block(x, "head", head, bn=False, drop=False, act=up_activation if activation_first else None)
+    prediction = keras.layers.Activation("tanh", dtype="float32", name="prediction")(x)  # (B, S, S, target_channels)
+    return keras.Model(condition, prediction, name="unet")
+
+
+def _depth(image_size: int | None, most: int) -> int:
+    """How many downs a side of `image_size` pixels takes, at most `most`."""
+    least = min(LEAST_DOWNS, most)
+    layers.check_image_size("unet", image_size, 2**least)
+    if image_size is None:
+        return most
+    return max(downs for downs in range(least, most + 1) if image_size % 2**downs == 0)

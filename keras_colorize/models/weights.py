@@ -1,0 +1,98 @@
+"""Weights of one network in one file: Keras' own format for runs, and a packed one for the package.
+
+A packed file is a NumPy archive with an array per variable, by path. Kernels take half the space in float16, whose
+rounding changes colours by less than the rounding of a photo to 8 bits (`tests/test_packed.py`); vectors, such as the
+moving statistics of normalization, stay float32. The zoo's recipes state the SHA-256 of their file.
+"""
+
+import hashlib
+import io
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_colorize.errors import ColorizeError
+from keras_colorize.files import written_whole
+from keras_colorize.recipes import packaged_sha256, zoo_folder
+
+PACKED_SUFFIX = ".npz"
+
+
+def save_weights(network: keras.Model, file: Path) -> None:
+    """Write a network's weights, whole or not at all."""
+    with written_whole(file) as temporary:
+        network.save_weights(temporary)
+
+
+def load_weights(network: keras.Model, file: Path) -> None:
+    """Read a `.weights.h5` file into a network of the same architecture.
+
+    Raises:
+        ColorizeError: the file is broken, or of another network.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about groups that differ: the error says it in one line
+            network.load_weights(file)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ColorizeError(f"{file} does not fit the network '{network.name}': {reason}") from error
+
+
+def pack_weights(network: keras.Model, file: Path) -> str:
+    """Write a network's weights, whole or not at all; returns the SHA-256 of the file."""
+    arrays = {}
+    for variable in network.variables:
+        values = keras.ops.convert_to_numpy(variable)
+        arrays[variable.path] = values.astype("float16") if values.ndim > 1 else values
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    data = buffer.getvalue()
+    with written_whole(file) as temporary:
+        temporary.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def unpack_weights(network: keras.Model, file: Any, sha256: str = "") -> None:
+    """Read a packed file into a network of the same architecture.
+
+    Args:
+        file: a path, or a resource of the package.
+        sha256: what the file's digest must be; empty skips the check.
+
+    Raises:
+        ColorizeError: the file is missing, damaged, or of another network.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ColorizeError(f"{file} cannot be read ({error.strerror})") from error
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise ColorizeError(f"{file} is damaged: its SHA-256 is not {sha256[:12]}…; install the package again")
+    try:
+        with np.load(io.BytesIO(data)) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ColorizeError(f"{file} holds no packed weights ({' '.join(str(error).split())})") from error
+    expected = {variable.path: tuple(variable.shape) for variable in network.variables}
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != expected:
+        name = sorted(dict(expected.items() ^ found.items()))[0]
+        raise ColorizeError(
+            f"{file} does not fit the network '{network.name}': '{name}' is {found.get(name, 'missing')} in the file"
+            f" and {expected.get(name, 'unknown')} in the network"
+        )
+    for variable in network.variables:
+        variable.assign(arrays[variable.path].astype("float32"))
+
+
+def load_packaged(name: str, network: keras.Model) -> None:
+    """Read the weights that the package has for a system of the zoo.
+
+    Raises:
+        ColorizeError: it has none, or they are damaged.
+    """
+    unpack_weights(network, zoo_folder() / f"{name}{PACKED_SUFFIX}", packaged_sha256(name))
