@@ -14,6 +14,8 @@ from benchmarks import robustness
 from benchmarks.checking import Checker, Findings
 from benchmarks.mutants import MUTATIONS, SOUND, TRUNCATED, Mutant, mutant, size_fields
 from benchmarks.specimens import make_photos
+from keras_colorize.batch import folder
+from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import photos, read_pictures, to_8_bits
 from keras_colorize.images.photos import read_photo
@@ -91,9 +93,8 @@ def problems(checker, tmp_path, mutants):
 
 
 def test_what_is_lost_in_silence_is_noticed(checker, tmp_path, monkeypatch):
-    colorize_folder = checker.colorizer.colorize_folder
     monkeypatch.setattr(
-        checker.colorizer,
+        folder,
         "colorize_folder",
         lambda *given, **options: (one for one in colorize_folder(*given, **options) if one.source.name != "1.bmp"),
     )
@@ -112,7 +113,6 @@ def test_parts_that_are_missing_are_noticed(checker, tmp_path):
 
 
 def test_results_of_another_size_and_broken_ones_are_noticed(checker, tmp_path, monkeypatch):
-    colorize_folder = checker.colorizer.colorize_folder
 
     def spoilt(*given, **options):
         for result in colorize_folder(*given, **options):
@@ -122,7 +122,7 @@ def test_results_of_another_size_and_broken_ones_are_noticed(checker, tmp_path, 
                 result.outputs[0].write_bytes(b"BM")
             yield result
 
-    monkeypatch.setattr(checker.colorizer, "colorize_folder", spoilt)
+    monkeypatch.setattr(folder, "colorize_folder", spoilt)
     found = problems(checker, tmp_path, planted(SOUND, SOUND))
     assert "Pillow says" in found["0.bmp"]
     assert "cannot be read" in found["1.bmp"]
