@@ -57,7 +57,7 @@ def untrained(name: str, image_size: int | None) -> Colorizer:
     recipe = Recipe.load(name).with_values(backbone_weights="random")
     if image_size is not None:
         recipe = recipe.with_values(**{"data.image_size": image_size})
-    return Colorizer(build_generator(recipe, image_size=recipe.data.image_size), recipe)
+    return Colorizer(build_generator(recipe), recipe)
 
 
 def request_of(kind: str) -> Request:

@@ -51,7 +51,7 @@ def load(model: str) -> Colorizer:
     if model in packaged_names():
         return Colorizer.from_zoo(model)
     recipe = Recipe.load(model).with_values(backbone_weights="random")
-    return Colorizer(build_generator(recipe, image_size=recipe.data.image_size), recipe)
+    return Colorizer(build_generator(recipe), recipe)
 
 
 def save_photo(file: Path, scene: np.ndarray, height: int, width: int, grey: bool) -> None:

@@ -6,7 +6,7 @@ Importing this package loads neither TensorFlow nor Keras; the names below are i
     rgb = colorize("old.jpg")  # at the photo's own size; `Colorizer` has all that can be set
 
     from keras_colorize import Recipe, build_generator
-    generator = build_generator(Recipe.load("pix2pix"), image_size=256)
+    generator = build_generator(Recipe.load("pix2pix"))
 """
 
 from keras_colorize.lazy import lazy_names

@@ -34,7 +34,7 @@ def small_colorizer(name: str = "unet_gan", size: int = SIZE) -> Colorizer:
 def random_colorizer(recipe: Recipe) -> Colorizer:
     """A recipe's generator as it starts."""
     recipe = recipe.with_values(backbone_weights="random")
-    return Colorizer(build_generator(recipe, image_size=recipe.data.image_size), recipe)
+    return Colorizer(build_generator(recipe), recipe)
 
 
 def photos() -> list[np.ndarray]:

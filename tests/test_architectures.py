@@ -8,6 +8,8 @@ from keras import ops
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models import build, names
+from keras_colorize.models.networks import build_discriminator, build_generator
+from keras_colorize.recipes import Recipe
 from tests.networks import SMALL_ARGS, build_small, gradients, random_inputs
 
 EVERY_NETWORK = [(kind, name) for kind in ("generator", "discriminator") for name in names(kind)]
@@ -136,6 +138,15 @@ def test_a_size_that_does_not_fit_names_sizes_that_do(kind, name):
     for size in (int(words[-3]), int(words[-1])):
         assert abs(size - 97) <= 32
         build_small(name, kind, image_size=size)
+
+
+@pytest.mark.parametrize(("image_size", "side"), [("recipe", 32), (64, 64), (None, None)])
+def test_a_recipes_networks_take_its_own_size_unless_told_otherwise(image_size, side):
+    recipe = Recipe.load("unet_skip", ["data.image_size=32", "generator.args.filters=[8,8,8,8,8]"])
+    given = {} if image_size == "recipe" else {"image_size": image_size}
+    assert build_generator(recipe, **given).input.shape == (None, side, side, 1)
+    discriminator = build_discriminator(recipe, **given)
+    assert [tensor.shape[1] for tensor in discriminator.inputs] == [side, side]
 
 
 # U-Net of reports A, B and D

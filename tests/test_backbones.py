@@ -418,19 +418,19 @@ def put_in_cache(task, preset: str, cls: type, cache: Path) -> None:
         (lambda: build("koalarization", image_size=64), backbones.INCEPTION_FILE),
     ],
 )
-def test_offline_says_which_file_and_which_switch(load, name, offline):
+def test_offline_says_which_file_and_which_argument(load, name, offline):
     with pytest.raises(ColorizeError) as caught:
         load()
     message = str(caught.value)
-    assert name in message and "--random-backbone" in message and "Name or service not known" in message
-    assert "\n" not in message
+    assert name in message and "set backbone_weights to 'random'" in message and "Name or service not known" in message
+    assert "\n" not in message and caught.value.action == "random_backbone"
 
 
 def test_a_broken_file_counts_as_missing(offline):
     models = offline / "keras" / "models"
     models.mkdir()
     (models / backbones.VGG_FILE).write_bytes(b"half a download")
-    with pytest.raises(ColorizeError, match="--random-backbone"):
+    with pytest.raises(ColorizeError, match="set backbone_weights to 'random'"):
         backbones.vgg_features("pretrained")
 
 

@@ -34,7 +34,7 @@ def small_recipe(name, image_size=32, space="lab", **args):
 def make(recipe):
     """A colorizer with random weights that paint clearly."""
     keras.utils.set_random_seed(0)
-    generator = build_generator(recipe, image_size=recipe.data.image_size)
+    generator = build_generator(recipe)
     for variable in generator.variables:
         if variable.path.endswith("kernel"):
             variable.assign(keras.random.normal(variable.shape, stddev=0.3))

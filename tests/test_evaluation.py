@@ -49,7 +49,7 @@ def make_run(out: Path, model: str, photos: Path, *settings: str, seed: int = 0)
     recipe = Recipe.load(model, [TINY[model], "data.image_size=32", f"data.source='{photos}'", *settings])
     folder = RunFolder.create(out, recipe)
     keras.utils.set_random_seed(seed)
-    save_weights(build_generator(recipe, image_size=recipe.data.image_size), folder.generator_weights)
+    save_weights(build_generator(recipe), folder.generator_weights)
     RunLog(folder.log_file, ["loss"]).append({"step": 1, "epoch": 1, "loss": 0.5})
     return folder
 

@@ -70,7 +70,7 @@ def run_folder(path, precision="float32"):
     folder = RunFolder(path)
     path.mkdir()
     folder.recipe_file.write_text(recipe.to_toml(), encoding="utf-8")
-    generator = build_generator(recipe, image_size=recipe.data.image_size, precision=precision)
+    generator = build_generator(recipe, precision=precision)
     generator.set_weights(small_colorizer().generator.get_weights())
     save_weights(generator, folder.generator_weights)
     return path

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import keras_colorize
+from keras_colorize.cli.messages import ACTIONS
 
 PACKAGE = Path(keras_colorize.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "zoo")
@@ -72,6 +73,18 @@ def test_the_table_of_levels_in_the_docs_is_this_one():
     text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name, level in LEVELS.items():
         assert any(line.startswith(f"| {level} |") and f"`{name}`" in line for line in text.splitlines()), name
+
+
+def test_every_action_of_an_error_has_its_command():
+    used = {
+        keyword.value.value
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "action" and name_of(path) != "cli" and isinstance(keyword.value, ast.Constant)
+    }
+    assert used - {""} <= set(ACTIONS)
 
 
 def test_public_names_come_from_where_they_live():

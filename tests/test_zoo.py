@@ -32,7 +32,7 @@ def test_every_system_of_the_reports_has_its_recipe():
 def test_parameters_are_those_of_the_card(name):
     keras.backend.clear_session()
     recipe = Recipe.load(name, ["backbone_weights=random"])
-    assert build_generator(recipe, image_size=recipe.data.image_size).count_params() == load_card(name).parameters
+    assert build_generator(recipe).count_params() == load_card(name).parameters
 
 
 def test_a_recipe_needs_what_its_parts_need():

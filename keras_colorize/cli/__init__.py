@@ -5,7 +5,6 @@ arguments are known to be good.
 """
 
 import argparse
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import NoReturn
 
 from keras_colorize import __version__
 from keras_colorize.cli import colorize, convert, demo, evaluate, export, pack, prior, quiz, train, zoo
+from keras_colorize.cli.messages import disk_error_line, error_line, flags_of
 from keras_colorize.cli.quiet import quiet_readers
 from keras_colorize.errors import ColorizeError
 
@@ -30,33 +30,38 @@ COMMANDS = {
 }
 
 USER_ERROR, INTERRUPTED = 2, 130
-# What a disk or a folder can refuse: the user's to put right, not a defect.
-_DISK_ERRORS = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT, errno.ENOTDIR, errno.EIO}
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, as for every other mistake, instead of the whole usage."""
+        """Print one line, as for every other mistake, instead of the whole usage."""
         self.exit(USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 where some photos failed, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run a command.
+
+    Args:
+        arguments: the words after `keras-colorize`; by default those of this process.
+
+    Returns:
+        The exit code: 0, 1 where some photos failed, 2 for a mistake of the user, 130 for Ctrl-C.
+    """
     parser = _Parser(prog="keras-colorize", description="Colorization of photographs with Keras 3.")
     parser.add_argument("--version", action="version", version=f"keras-colorize {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)
         command.add_arguments(sub)
-        sub.set_defaults(command=command, prog=sub.prog)
+        sub.set_defaults(command=command, prog=sub.prog, flags=flags_of(sub))
     return _run(parser.parse_args(arguments))
 
 
 def run_script(name: str) -> NoReturn:
-    """The body of `train.py` and `evaluate.py`: one command without the command's name."""
+    """Run one command as a script of its own, as `train.py` and `evaluate.py` do, and exit with its code."""
     parser = _Parser(prog=f"{name}.py", description=COMMANDS[name].SUMMARY)
     COMMANDS[name].add_arguments(parser)
-    parser.set_defaults(command=COMMANDS[name], prog=f"{name}.py")
+    parser.set_defaults(command=COMMANDS[name], prog=f"{name}.py", flags=flags_of(parser))
     sys.exit(_run(parser.parse_args()))
 
 
@@ -65,18 +70,17 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return options.command.run(options) or 0
     except ColorizeError as error:
-        return _fail(options, str(error), USER_ERROR)
+        return _fail(options, error_line(error, options.flags), USER_ERROR)
     except KeyboardInterrupt as stop:
-        return _fail(options, str(stop) or "stopped by Ctrl-C at once, without saving", INTERRUPTED)
+        line = error_line(stop, options.flags) or "stopped by Ctrl-C at once, without saving"
+        return _fail(options, line, INTERRUPTED)
     except BrokenPipeError:  # `keras-colorize zoo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        if error.errno is not None and error.errno not in _DISK_ERRORS:
-            raise
-        return _fail(options, f"{error}: free some space or choose another folder with --out", USER_ERROR)
-    return 0
+        return _fail(options, disk_error_line(error, options.flags), USER_ERROR)
 
 
-def _fail(options: argparse.Namespace, message: str, code: int) -> int:
-    print(f"{options.prog}: {' '.join(message.split())}", file=sys.stderr)
+def _fail(options: argparse.Namespace, line: str, code: int) -> int:
+    print(f"{options.prog}: {line}", file=sys.stderr)
     return code

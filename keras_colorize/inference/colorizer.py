@@ -68,7 +68,7 @@ class Colorizer:
         """
         recipe = Recipe.load(name).with_values(backbone_weights="random")
         packaged_sha256(name)  # complains before a large network is built
-        generator = build_generator(recipe, image_size=recipe.data.image_size)
+        generator = build_generator(recipe)
         load_packaged(name, generator)
         return cls(generator, recipe)
 
@@ -106,7 +106,7 @@ class Colorizer:
             recipe = Recipe.load(recipe)
         # A backbone's weights are in the file too: nothing needs to be fetched for them to be overwritten.
         recipe = recipe.with_values(backbone_weights="random")
-        generator = build_generator(recipe, image_size=recipe.data.image_size)
+        generator = build_generator(recipe)
         load_weights_file(generator, file)
         return cls(generator, recipe)
 

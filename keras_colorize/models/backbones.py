@@ -235,7 +235,8 @@ def _weights_of(title: str, place: str) -> Iterator[None]:
         reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         raise ColorizeError(
             f"no pretrained weights for {title}: {place} is missing or unusable and could not be fetched ({reason}); "
-            "connect once to fetch it, or do without with --random-backbone"
+            "connect once to fetch it, or set backbone_weights to 'random'",
+            action="random_backbone",
         ) from error
     finally:
         socket.setdefaulttimeout(patience)

@@ -1,38 +1,60 @@
-"""A recipe's networks: the generator and the discriminator that it names, with fresh weights."""
+"""The generator and the discriminator of a recipe, with fresh weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import keras
 
-from keras_colorize import models
 from keras_colorize.color.spaces import space_of
-from keras_colorize.models.registry import Kind
+from keras_colorize.models import registry
 from keras_colorize.recipes import Network, Recipe
 
+# "recipe" stands for `data.image_size` of the recipe, None for a network that takes photos of any size.
+ImageSize = int | Literal["recipe"] | None
 
-def build_generator(recipe: Recipe, *, image_size: int | None, precision: str = "float32") -> keras.Model:
-    """The recipe's generator, with fresh weights, for square photos of `image_size` pixels (None: any size)."""
+
+def build_generator(recipe: Recipe, *, image_size: ImageSize = "recipe", precision: str = "float32") -> keras.Model:
+    """Build the recipe's generator with fresh weights.
+
+    Args:
+        recipe: names the architecture, its arguments and the space.
+        image_size: side of the square photos in pixels; by default the recipe's own, None for any size.
+        precision: "float32", or "bfloat16" for bfloat16 arithmetic over float32 weights.
+
+    Returns:
+        A functional model from `condition` (B, S, S, C) to `prediction` (B, S, S, T), float32; the recipe's space
+        decides C and T.
+
+    Raises:
+        ColorizeError: the architecture or one of its arguments does not exist, the size does not fit, or pretrained
+            weights cannot be had.
+    """
     return _build(recipe, recipe.generator, "generator", image_size, precision)
 
 
-def build_discriminator(recipe: Recipe, *, image_size: int | None, precision: str = "float32") -> keras.Model | None:
-    """The recipe's discriminator, with fresh weights, or None where it has none."""
+def build_discriminator(
+    recipe: Recipe, *, image_size: ImageSize = "recipe", precision: str = "float32"
+) -> keras.Model | None:
+    """Build the recipe's discriminator with fresh weights, or return None where the recipe has none.
+
+    Arguments and errors are those of `build_generator`; the model takes `[condition, target]` and returns logits.
+    """
     if recipe.discriminator is None:
         return None
     return _build(recipe, recipe.discriminator, "discriminator", image_size, precision)
 
 
-def _build(recipe: Recipe, network: Network, kind: Kind, image_size: int | None, precision: str) -> keras.Model:
+def _build(recipe: Recipe, network: Network, kind: registry.Kind, image_size: ImageSize, precision: str) -> keras.Model:
     space = space_of(recipe)
     args = dict(network.args)
-    if "backbone_weights" in models.arguments(network.name, kind):
+    if "backbone_weights" in registry.arguments(network.name, kind):
         args.setdefault("backbone_weights", recipe.backbone_weights)
     with dtype_policy(precision):
-        return models.build(
+        return registry.build(
             network.name,
             kind,
-            image_size=image_size,
+            image_size=recipe.data.image_size if image_size == "recipe" else image_size,
             condition_channels=space.condition_channels,
             target_channels=space.target_channels,
             **args,
@@ -41,7 +63,7 @@ def _build(recipe: Recipe, network: Network, kind: Kind, image_size: int | None,
 
 @contextmanager
 def dtype_policy(precision: str) -> Iterator[None]:
-    """Build layers in `float32`, or with bfloat16 arithmetic over float32 weights; the global policy is put back."""
+    """Build layers in float32, or with bfloat16 arithmetic over float32 weights, and restore Keras' policy after."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     try:

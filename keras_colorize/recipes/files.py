@@ -52,12 +52,10 @@ def read_table(name_or_file: str) -> dict[str, Any]:
 def _read_text(reference: str) -> str:
     if reference.endswith(".toml"):
         if not Path(reference).is_file():
-            raise ColorizeError(f"no recipe file '{reference}'; `keras-colorize zoo` lists the packaged recipes")
+            raise ColorizeError(f"no recipe file '{reference}'", action="list_recipes")
         return Path(reference).read_text(encoding="utf-8")
     if reference not in zoo_names():
-        raise ColorizeError(
-            f"unknown model '{reference}'{did_you_mean(reference, zoo_names())} (`keras-colorize zoo` lists them)"
-        )
+        raise ColorizeError(f"unknown model '{reference}'{did_you_mean(reference, zoo_names())}", action="list_models")
     return (zoo_folder() / f"{reference}.toml").read_text(encoding="utf-8")
 
 

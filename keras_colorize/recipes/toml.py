@@ -79,11 +79,11 @@ def parse_override(override: str) -> dict[str, Any]:
     """
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
-        raise ColorizeError(f"cannot read --set '{override}': expected section.field=value")
+        raise ColorizeError(f"cannot read the override '{override}': expected section.field=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a string: --set space=rgb
+        value = text.strip()  # a bare word is a string: space=rgb
     return nested(path.strip(), value)
 
 

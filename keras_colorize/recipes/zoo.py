@@ -1,4 +1,4 @@
-"""The packaged zoo: what a recipe says of itself, and which systems come with weights."""
+"""The model cards of the packaged zoo, and the systems that come with weights."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,12 @@ from keras_colorize.recipes.toml import from_table
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a recipe of the zoo says of itself and no run needs.
+    """Facts about a system of the zoo that no run needs.
 
-    parameters: of the generator at the recipe's own size, as Keras counts them.
-    needs: weights of others, fetched at first use.
-    sha256: of the packaged weights, where there are some.
+    Attributes:
+        parameters: number of the generator's parameters at the recipe's own size, as Keras counts them.
+        needs: names of pretrained weights that are downloaded at first use.
+        sha256: of the packaged weights, 64 hexadecimal digits; empty where the system comes without weights.
     """
 
     parameters: int = 0
@@ -23,25 +24,30 @@ class ModelCard:
 
 
 def load_card(name_or_file: str | Path) -> ModelCard:
-    """The `[card]` of a recipe, or of the one that it extends."""
+    """Read the `[card]` of a recipe, or of the recipe that it extends.
+
+    Raises:
+        ColorizeError: there is no such recipe, or its card has an unknown field.
+    """
     return from_table(ModelCard, read_table(str(name_or_file)).get("card", {}), path="card")
 
 
 def packaged_names() -> list[str]:
-    """Systems of the zoo that come with weights, sorted."""
+    """Return the names of the systems that come with weights, sorted."""
     return [name for name in zoo_names() if load_card(name).sha256]
 
 
 def packaged_sha256(name: str) -> str:
-    """The digest of the weights that the package has for a system of the zoo.
+    """Return the SHA-256 of the packaged weights of a system.
 
     Raises:
-        ColorizeError: no such system, or it comes without weights.
+        ColorizeError: there is no such system, or it comes without weights.
     """
     sha256 = load_card(name).sha256
     if not sha256:
         raise ColorizeError(
-            f"'{name}' comes without weights (with weights: {', '.join(packaged_names()) or 'none'}):"
-            f" train it, train.py --model {name}, and use --run, or give a file with --weights"
+            f"'{name}' comes without weights (with weights: {', '.join(packaged_names())})",
+            action="bring_weights",
+            model=name,
         )
     return sha256

@@ -83,6 +83,6 @@ def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
         )
     # A backbone's weights are in the file too: nothing needs to be fetched for them to be overwritten.
     recipe = recipe.with_values(backbone_weights="random")
-    generator = build_generator(recipe, image_size=recipe.data.image_size)
+    generator = build_generator(recipe)
     load_weights(generator, folder.generator_weights)
     return keep_dropout_on(generator) if recipe.stochastic else generator
