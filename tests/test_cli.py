@@ -1,4 +1,4 @@
-"""The command line starts light, answers a mistake with one line and code 2, Ctrl-C with 130, and shows no traceback."""
+"""The command line starts light, answers a mistake with one line and code 2, and never shows a traceback."""
 
 import errno
 import itertools
