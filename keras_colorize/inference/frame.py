@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.images import to_8_bits
+from keras_colorize.inference.border import find_border
 from keras_colorize.inference.finish import BLOCK, grey_lightness
 
 # [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
@@ -24,12 +25,14 @@ class Frame:
     """A photo as the network gets it.
 
     L: (h, w, 1) float32 lightness in [0, 100], padded.
-    rows, columns: where the photo lies in it.
+    rows, columns: where the picture lies in it.
+    picture: rows and columns of the photo without its plain border, where it has one.
     """
 
     L: np.ndarray
     rows: slice
     columns: slice
+    picture: tuple[slice, slice]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -38,7 +41,7 @@ class Frame:
 
 
 def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
-    """Scale and pad a photo for a network.
+    """Leave out a photo's plain border, scale the picture in it and pad it for a network.
 
     Args:
         pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1].
@@ -46,12 +49,14 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
         multiple: what sides the network takes; the short side then has the training's scale and the long one is as
             long as it is. `None` for a network that takes squares of `size` only: the long side is scaled to it.
     """
+    picture = find_border(pixels)
+    pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
     L = _lightness(_resized(pixels, height, width))
     padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
-    return Frame(L[..., None], slice(top, top + height), slice(left, left + width))
+    return Frame(L[..., None], slice(top, top + height), slice(left, left + width), picture)
 
 
 def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:

@@ -37,9 +37,14 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], n
 
 
 def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
-    """Chroma of a frame → the whole photo in colour; see `Colorizer.finish`."""
+    """Chroma of a frame → the whole photo in colour, and its border neutral; see `Colorizer.finish`."""
     coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
-    return recolored(pixels, coefficients)
+    picture = recolored(pixels[frame.picture], coefficients)
+    if picture.shape[:2] == pixels.shape[:2]:
+        return picture
+    photo = recolored(pixels, np.zeros((1, 1, 4), np.float32))
+    photo[frame.picture] = picture
+    return photo
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
