@@ -68,8 +68,8 @@ def make_photos(folder: Path, size: int, count: int) -> list[Path]:
 def consume(batches: Iterable, split: Callable | None = None) -> None:
     """Go through an epoch; the last batch's values are waited for."""
     for batch in batches:
-        L, _ = batch if split is None else split(batch)
-    float(L[0, 0, 0, 0])
+        photos, _ = batch if split is None else split(batch)
+    float(photos[0, 0, 0, 0] if split is None else photos.lightness[0, 0, 0, 0])
 
 
 def rows(folder: Path, files: list[Path], size: int, batch: int, workers: int) -> dict[str, Epoch]:

@@ -91,10 +91,11 @@ class Predicted:
 
     def figures(self, decoding: Decoding, vividness: float = 1.0) -> dict[str, float]:
         """Mean `psnr`, `ab_mae` and `colorfulness` of one setting."""
+        from keras_colorize.color.inputs import Inputs
         from keras_colorize.color.spaces import BinnedLabSpace
 
         space = BinnedLabSpace(decoding, self.recipe.loss.rebalancing)
-        return self._measure(lambda L, logits: space.chroma(L, logits, vividness))
+        return self._measure(lambda L, logits: space.chroma(Inputs(L), logits, vividness))
 
     @staticmethod
     def line(row: dict[str, float]) -> str:
@@ -128,6 +129,7 @@ def predict(options: argparse.Namespace) -> Predicted:
     import numpy as np
     import tensorflow as tf
 
+    from keras_colorize.color.inputs import Inputs
     from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
     from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.runs.console import make_console
@@ -136,7 +138,9 @@ def predict(options: argparse.Namespace) -> Predicted:
     colorizer = Colorizer.from_run(options.run) if options.run else Colorizer.from_zoo(options.model)
     recipe = colorizer.recipe.with_values(**{"data.source": options.data})
     generator, condition = colorizer.generator, colorizer.space.condition
-    step = tf.function(lambda L: generator(condition(L), training=False), autograph=False, reduce_retracing=True)
+    step = tf.function(
+        lambda L: generator(condition(Inputs(L)), training=False), autograph=False, reduce_retracing=True
+    )
     photos = load_photos(open_photos(recipe), recipe, options.split, make_console(), options.limit)
     rgb_u8, lab, logits = [], [], []
     for batch in photos.evaluation_batches(BATCH):

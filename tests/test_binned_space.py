@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.color.bins import packaged_bins
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace, get_space, space_of
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Decoding, Recipe
@@ -26,12 +27,12 @@ def logits_of(ab: np.ndarray) -> np.ndarray:
 
 def test_a_perfect_prediction_gives_the_photo_back():
     space = BinnedLabSpace(Decoding(temperature=1.0))
-    condition, target = space.split(RGB)
+    inputs, target = space.split(RGB)
     prediction = logits_of(np.asarray(target))
-    np.testing.assert_allclose(space.chroma(condition, prediction), target, atol=0.02)
-    np.testing.assert_allclose(space.colorize(condition, prediction), RGB, atol=5e-3)
-    np.testing.assert_allclose(space.merge(condition, prediction), RGB, atol=5e-3)
-    np.testing.assert_array_equal(space.target_chroma(condition, target), target)
+    np.testing.assert_allclose(space.chroma(inputs, prediction), target, atol=0.02)
+    np.testing.assert_allclose(space.colorize(inputs, prediction), RGB, atol=5e-3)
+    np.testing.assert_allclose(space.merge(inputs, prediction), RGB, atol=5e-3)
+    np.testing.assert_array_equal(space.target_chroma(target), target)
 
 
 def test_vividness_anneals_and_multiplies():
@@ -75,10 +76,10 @@ def test_a_cast_below_one_keeps_that_share_of_each_photos_mean_chroma():
     assert np.abs(means[0] - means[1]).max() > 0.5
 
 
-def test_chroma_comes_at_the_size_of_the_condition():
+def test_chroma_comes_at_the_size_of_the_inputs():
     space = BinnedLabSpace()
     logits = np.random.default_rng(0).normal(size=(2, 4, 6, len(space.bins))).astype("float32")
-    assert space.chroma(tf.zeros((2, 16, 24, 1)), logits).shape == (2, 16, 24, 2)
+    assert space.chroma(Inputs(tf.zeros((2, 16, 24, 1))), logits).shape == (2, 16, 24, 2)
 
 
 def test_the_loss_is_the_dense_cross_entropy():

@@ -69,7 +69,8 @@ def test_a_network_sees_the_picture_alone_and_the_border_stays_neutral():
     scan = framed(PHOTO, (236, 224, 200), 20, 20, 30, 30)
     frame = frame_photo(scan, 64, 16)
     rows, columns = frame.picture
-    np.testing.assert_array_equal(frame.L, frame_photo(scan[rows, columns], 64, 16).L)
+    alone = frame_photo(scan[rows, columns], 64, 16)
+    np.testing.assert_array_equal(frame.inputs.lightness, alone.inputs.lightness)
     photo = finish_photo(scan, frame, np.full((*frame.shape, 2), 20.0, np.float32))
     assert photo.shape == scan.shape
     outside = np.ones(scan.shape[:2], bool)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import keras_colorize
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.errors import ColorizeError
@@ -142,7 +143,12 @@ def test_pictures_keep_transparency_and_metadata(colorizer, dtype):
 def test_photos_of_one_shape_share_a_call_of_the_network(colorizer, monkeypatch):
     calls = []
     predict_ab = colorizer.predict_ab
-    monkeypatch.setattr(colorizer, "predict_ab", lambda L, *rest: calls.append(L.shape) or predict_ab(L, *rest))
+
+    def watched(inputs, *rest):
+        calls.append(inputs.lightness.shape)
+        return predict_ab(inputs, *rest)
+
+    monkeypatch.setattr(colorizer, "predict_ab", watched)
     colorizer.colorize_pictures([Picture(grey_photo(n, *s)) for n, s in enumerate([(40, 40), (60, 40), (64, 64)] * 9)])
     assert sorted(calls) == [(2, 32, 32, 1), (9, 48, 32, 1), (16, 32, 32, 1)]
 
@@ -150,8 +156,9 @@ def test_photos_of_one_shape_share_a_call_of_the_network(colorizer, monkeypatch)
 def test_colours_are_those_of_evaluation_at_the_networks_own_size(colorizer):
     """What evaluate.py measures and what a user gets are one thing, but for the gamut, which is cut along hue here."""
     photo = colorful_photo(4, 32, 32)
-    condition, _ = colorizer.space.split(np.asarray(photo[None] / np.float32(255)))
-    ab = np.asarray(colorizer.space.chroma(condition, colorizer.generator(condition, training=False)))[0]
+    inputs, _ = colorizer.space.split(np.asarray(photo[None] / np.float32(255)))
+    prediction = colorizer.generator(colorizer.space.condition(inputs), training=False)
+    ab = np.asarray(colorizer.space.chroma(inputs, prediction))[0]
     assert np.abs(colorizer.predict([colorizer.frame(photo)])[0] - ab).max() < 1e-2
     expected = colorized(colorizer.generator, colorizer.space, photo[None])[0]
     lab = np.concatenate([np.asarray(rgb_to_lab(photo / np.float32(255)))[..., :1], ab], axis=-1)
@@ -205,10 +212,10 @@ def test_every_architecture_at_every_size_that_it_takes(name):
         photo = grey_photo(0, *shape)
         assert colorizer(photo).shape == (*shape, 3)
     if colorizer.multiple is not None:
-        L = np.random.default_rng(0).uniform(0, 100, (2, 64, 64, 1)).astype("float32")
-        condition = colorizer.space.condition(L)
-        own = colorizer.space.chroma(condition, colorizer.generator(condition, training=False))
-        assert np.abs(colorizer.predict_ab(L) - own).max() < 1e-3 * np.abs(own).max(), "the same network"
+        inputs = Inputs(np.random.default_rng(0).uniform(0, 100, (2, 64, 64, 1)).astype("float32"))
+        prediction = colorizer.generator(colorizer.space.condition(inputs), training=False)
+        own = colorizer.space.chroma(inputs, prediction)
+        assert np.abs(colorizer.predict_ab(inputs) - own).max() < 1e-3 * np.abs(own).max(), "the same network"
 
 
 def test_a_network_that_is_fixed_gets_a_square(noisy):

@@ -320,7 +320,7 @@ def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, 
 
     frame = frame_photo(photo, SIZE, None)
     if kind == "core":
-        ab = in_python(models["core"], frame.L[None])
+        ab = in_python(models["core"], frame.inputs.lightness[None])
     else:
         height, width = (part.stop - part.start for part in (frame.rows, frame.columns))
         small = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC))
@@ -328,7 +328,7 @@ def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, 
         square = np.pad(small, (*around, (0, 0)), mode="reflect")
         rgb = in_python(models["photo"], square[None]).astype(np.float32) / 255.0
         ab = np.asarray(rgb_to_lab(rgb))[..., 1:]
-    coefficients = np.asarray(guided_coefficients(frame.L[None], ab))[0, frame.rows, frame.columns]
+    coefficients = np.asarray(guided_coefficients(frame.inputs.lightness[None], ab))[0, frame.rows, frame.columns]
     mean, most = levels_apart(color, recolored(photo, coefficients))
     # A pixel at the border between two levels may fall on the other side, and a colour at the gamut's edge further.
     assert mean < 0.02

@@ -13,6 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from keras_colorize.cli import main
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_from_u8, rgb_to_lab, rgb_to_u8
 from keras_colorize.color.spaces import get_space
 from keras_colorize.data import Photo, Source
@@ -115,7 +116,7 @@ def test_figures_are_those_of_the_functions(both, runs, classes):
     truth_u8 = np.concatenate([batch.numpy() for batch in photos.evaluation_batches(7)])
     lab = np.asarray(rgb_to_lab(rgb_from_u8(truth_u8)))
     large = keras.ops.image.resize(lab[..., :1], (64, 64), interpolation="bilinear", antialias=True)
-    prediction = system.generator(system.space.condition(large), training=False)
+    prediction = system.generator(system.space.condition(Inputs(large)), training=False)
     ab = keras.ops.image.resize(prediction * 110, (32, 32), interpolation="bilinear", antialias=True)
     expected_u8 = rgb_to_u8(lab_to_rgb(np.concatenate([lab[..., :1], ab], axis=-1)))
     np.testing.assert_allclose(both.per_photo["gan_lab"]["ab_mae"], ab_mae(lab[..., 1:], ab), rtol=1e-4)

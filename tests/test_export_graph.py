@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.color import lab as color
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import cheap_color
 from keras_colorize.export.fitting import Frame, resampling
 from keras_colorize.export.graph import ColorGraph
@@ -85,9 +86,10 @@ def test_the_graph_is_the_colorizer(name):
 def test_the_network_in_any_size_has_the_colorizers_numbers():
     colorizer = small_colorizer("vivid")
     graph = ColorGraph(colorizer)
-    L = np.random.default_rng(0).uniform(0, 100, (2, 32, 48, 1)).astype("float32")
-    chroma = tf.function(graph.chroma, autograph=False, input_signature=[tf.TensorSpec((None, None, None, 1))])
-    np.testing.assert_allclose(chroma(L), colorizer.predict_ab(L), atol=1e-3)
+    inputs = Inputs(np.random.default_rng(0).uniform(0, 100, (2, 32, 48, 1)).astype("float32"))
+    signature = [Inputs(tf.TensorSpec((None, None, None, 1)))]
+    chroma = tf.function(graph.chroma, autograph=False, input_signature=signature)
+    np.testing.assert_allclose(chroma(inputs), colorizer.predict_ab(inputs), atol=1e-3)
 
 
 def test_strips_join_without_a_seam(monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("tf2onnx")
 pytest.importorskip("onnxruntime")
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import onnx
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.verify import compare_photos
@@ -45,4 +46,4 @@ def test_the_core_for_any_batch_height_and_width(exported):
     colorizer, graph, _ = exported
     runtime = onnx.OnnxRuntime(onnx.convert(graph, None, core=True))
     L = np.random.default_rng(0).uniform(0, 100, (3, SIZE, 2 * SIZE, 1)).astype("float32")
-    np.testing.assert_allclose(runtime(L), colorizer.predict_ab(L), atol=0.02)
+    np.testing.assert_allclose(runtime(L), colorizer.predict_ab(Inputs(L)), atol=0.02)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import saved_model
 from keras_colorize.export.graph import ColorGraph
@@ -174,7 +175,7 @@ def test_chroma_of_lightness(session):
     L = np.random.default_rng(0).uniform(0, 100, (2, 40, 56, 1)).astype("float32")
     ab = session("predict_ab", L=L)["ab"]
     assert ab.shape == (2, 40, 56, 2) and ab.dtype == np.float32
-    expected = np.asarray(ColorGraph(colorizer).predict_ab(L))
+    expected = np.asarray(ColorGraph(colorizer).predict_ab(Inputs(L)))
     np.testing.assert_allclose(ab, expected, atol=2e-3)
 
 

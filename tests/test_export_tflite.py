@@ -11,6 +11,7 @@ pytest.importorskip("ai_edge_quantizer")
 
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import tflite
 from keras_colorize.export.graph import NETWORK_SCOPE, ColorGraph
@@ -84,7 +85,7 @@ def test_the_core_is_the_network(exported):
     colorizer, graph, _ = exported
     runtime = tflite.LiteRT(tflite.convert(graph, SIZE, core=True))
     L = np.random.default_rng(0).uniform(0, 100, (1, SIZE, SIZE, 1)).astype("float32")
-    np.testing.assert_allclose(runtime(L), colorizer.predict_ab(L), atol=0.02)
+    np.testing.assert_allclose(runtime(L), colorizer.predict_ab(Inputs(L)), atol=0.02)
     assert runtime.signatures == {"predict_ab": {"inputs": ["L"], "outputs": ["ab"]}}
     delegation = runtime.delegation()
     assert delegation.partitions == 1 and not delegation.left, delegation

@@ -190,17 +190,19 @@ def test_photos_are_scaled_and_never_squashed(photo, multiple, expected):
 def test_frames_have_the_sides_that_networks_take(shape, multiple, dtype):
     photo = random_photo(shape, dtype)
     frame = frame_photo(photo, 96, multiple)
-    assert frame.L.dtype == np.float32
-    assert frame.L.shape == (*frame.shape, 1)
+    assert frame.inputs.lightness.dtype == np.float32
+    assert frame.inputs.lightness.shape == (*frame.shape, 1)
     assert frame.shape == (96, 96) if multiple is None else all(side % 16 == 0 for side in frame.shape)
-    inside = frame.L[frame.rows, frame.columns]
+    inside = frame.inputs.lightness[frame.rows, frame.columns]
     assert inside.shape[:2] == scaled_size(*shape[:2], 96, multiple)
-    assert inside.min() - 1e-4 <= frame.L.min() and frame.L.max() <= inside.max() + 1e-4, "mirrored, nothing new"
+    assert (
+        inside.min() - 1e-4 <= frame.inputs.lightness.min() and frame.inputs.lightness.max() <= inside.max() + 1e-4
+    ), "mirrored, nothing new"
 
 
 def test_a_frame_is_what_training_sees():
     photo = skimage.data.astronaut()
-    seen = frame_photo(photo, 64, 16).L[..., 0]
+    seen = frame_photo(photo, 64, 16).inputs.lightness[..., 0]
     trained = lightness(np.asarray(Image.fromarray(photo).resize((64, 64), Image.Resampling.BICUBIC)))
     assert np.abs(seen - trained).mean() < 0.4
     assert np.abs(seen - trained).max() < 4
@@ -208,10 +210,13 @@ def test_a_frame_is_what_training_sees():
 
 def test_depths_give_the_same_frame():
     eight = random_photo((150, 111), "uint8")
-    frames = [frame_photo(photo, 48, 16).L for photo in (eight, eight.astype("uint16") * 257, eight / np.float32(255))]
+    frames = [
+        frame_photo(photo, 48, 16).inputs.lightness
+        for photo in (eight, eight.astype("uint16") * 257, eight / np.float32(255))
+    ]
     assert np.array_equal(frames[0], frames[1])
     assert np.array_equal(frames[0], frames[2])
-    grey_as_rgb = frame_photo(np.dstack([eight] * 3), 48, 16).L
+    grey_as_rgb = frame_photo(np.dstack([eight] * 3), 48, 16).inputs.lightness
     assert np.abs(grey_as_rgb - frames[0]).max() < 1e-3
 
 
@@ -238,7 +243,7 @@ def test_a_hundred_megapixels_stay_in_bounds(grey):
         f"photo = np.full((10_000, 10_000) if {grey} else (10_000, 10_000, 3), 100, 'uint8')\n"
         "recolored(photo[:10, :10], np.zeros((2, 2, 4), 'float32'))\n"
         "frame = frame_photo(photo, 256, 32)\n"
-        "lines = guided_coefficients(frame.L[None], np.full((1, *frame.shape, 2), 20, 'float32'))\n"
+        "lines = guided_coefficients(frame.inputs.lightness[None], np.full((1, *frame.shape, 2), 20, 'float32'))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "colored = recolored(photo, lines.numpy()[0])\n"
         "assert np.ptp(colored[::1000, ::1000], axis=-1).min() > 20\n"

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models.weights import load_packaged, pack_weights, unpack_weights
@@ -18,7 +19,7 @@ def test_a_network_comes_back(tmp_path):
     assert hashlib.sha256((tmp_path / "w.npz").read_bytes()).hexdigest() == sha256
     unpack_weights(after, tmp_path / "w.npz", sha256)
     x, space = random_inputs(before), BinnedLabSpace()
-    ab = [np.asarray(space.chroma(x, network(x, training=False))) for network in (before, after)]
+    ab = [np.asarray(space.chroma(Inputs(x), network(x, training=False))) for network in (before, after)]
     difference = np.abs(ab[0] - ab[1])
     assert 0 < difference.mean() < 0.1 and difference.max() < 2.3  # CIE units, of which 2.3 are just noticeable
     for one, other in zip(before.variables, after.variables, strict=True):

@@ -77,6 +77,11 @@ def numpy_step(x, y, generator, discriminator, *, adversarial, reduction):
     }
 
 
+def prepared(trainer):
+    """Condition and target of the photos."""
+    return trainer.prepare(tf.constant(PHOTOS), training=False)[1:]
+
+
 def as_matrices(network):
     return [weight.astype("float64").reshape(-1, weight.shape[-1]) for weight in network.get_weights()]
 
@@ -86,7 +91,7 @@ def as_matrices(network):
 def test_gan_step_equals_the_hand_written_one(adversarial, reduction):
     trainer = linear_gan(adversarial=adversarial, discriminator_reduction=reduction)
     generator, discriminator = as_matrices(trainer.generator), as_matrices(trainer.discriminator)
-    x, y = (np.asarray(tensor, "float64").reshape(-1, tensor.shape[-1]) for tensor in trainer.split(PHOTOS / 255.0))
+    x, y = (np.asarray(tensor, "float64").reshape(-1, tensor.shape[-1]) for tensor in prepared(trainer))
     for _ in range(3):
         for mean in trainer.metrics:
             mean.reset_state()
@@ -121,7 +126,7 @@ def test_supervised_step_equals_the_hand_written_one():
     )
     trainer.compile(keras.optimizers.SGD(RATE))
     v, c = as_matrices(trainer.generator)
-    x, y = (np.asarray(tensor, "float64").reshape(-1, tensor.shape[-1]) for tensor in trainer.split(PHOTOS / 255.0))
+    x, y = (np.asarray(tensor, "float64").reshape(-1, tensor.shape[-1]) for tensor in prepared(trainer))
     got = trainer.train_step(tf.constant(PHOTOS))
     error = x @ v + c - y
     np.testing.assert_allclose(float(got["g_total"]), np.square(error).mean(), rtol=1e-5)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.export.saved_model import VIVIDNESS_SUFFIX
 from keras_colorize.export.session import ServingSession
 from keras_colorize.inference.frame import Frame
@@ -45,16 +46,16 @@ class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSes
     ) -> Iterable[PredictionResult]:
         """In the order of the batch; raises for the whole batch what goes wrong with one of its photos."""
 
-        def predict_ab(L: np.ndarray) -> np.ndarray:
+        def predict_ab(inputs: Inputs) -> np.ndarray:
             # Given a photo in its frame's size, the signature's own frame is that one, to the pixel.
-            return model("predict_ab" + VIVIDNESS_SUFFIX, L=L, vividness=self._vividness)["ab"]
+            return model("predict_ab" + VIVIDNESS_SUFFIX, L=inputs.lightness, vividness=self._vividness)["ab"]
 
         chroma = iter(predict_frames([frame for frames in batch for frame in frames], predict_ab))
         return [PredictionResult(frames, [next(chroma) for _ in frames]) for frames in batch]
 
     def get_num_bytes(self, batch: Sequence[tuple[Frame, ...]]) -> int:
         """Of the frames; unless told, Beam pickles them to find out."""
-        return sum(frame.L.nbytes for frames in batch for frame in frames)
+        return sum(field.nbytes for frames in batch for frame in frames for field in frame.inputs)
 
     def get_metrics_namespace(self) -> str:
         """Where Beam counts batches and their time."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import saved_model
 from keras_colorize.export.graph import ColorGraph
@@ -26,7 +27,7 @@ def export_network(colorizer: Colorizer, folder: Path) -> ServedModel:
     size = model.card.image_size
     L = np.linspace(0.0, 100.0, size * size, dtype=np.float32).reshape(1, size, size, 1)
     session = ServingSession(folder)
-    apart = np.abs(session("predict_ab", L=L)["ab"] - colorizer.predict_ab(L)).mean()
+    apart = np.abs(session("predict_ab", L=L)["ab"] - colorizer.predict_ab(Inputs(L))).mean()
     session.close()
     if not apart <= CORE_TOLERANCE:
         raise ColorizeError(

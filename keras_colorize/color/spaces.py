@@ -1,8 +1,8 @@
-"""What a network sees and what it predicts.
+"""Spaces: the units in which a network sees a photo and predicts its colours.
 
-A space owns the conversion both ways: `split` makes the condition and the target of training,
-`merge` and `chroma` turn a prediction back into a photo. Training, evaluation, inference and export
-use the same object, so they cannot disagree. Only this module knows the scales 50 and 110.
+A space converts both ways. `split` and `condition` prepare a photo for a network, `chroma`, `colorize` and `merge` turn
+its prediction back into colours. Training, evaluation, inference and export use the same object, so they cannot
+disagree. Only this module knows the scales 50 and 110.
 """
 
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_colorize.color.bins import AbBins, packaged_bins
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.recipes import Decoding, Recipe
@@ -20,57 +21,57 @@ AB_SCALE = 110.0
 
 
 def recolor(L: Any, ab: Any) -> Any:
-    """Lightness (…, 1) in [0, 100] and chroma (…, 2) in CIE units → RGB (…, 3) in [0, 1]."""
+    """Join lightness (…, 1) in [0, 100] and chroma (…, 2) in CIE units into RGB (…, 3) in [0, 1]."""
     return lab_to_rgb(ops.concatenate([L, ab], axis=-1))
 
 
 def grey(L: Any) -> Any:
-    """The photo left without colour: lightness (…, 1) in [0, 100] → RGB (…, 3) in [0, 1]."""
+    """Show lightness (…, 1) in [0, 100] without any colour: RGB (…, 3) in [0, 1]."""
     return recolor(L, ops.zeros_like(ops.concatenate([L, L], axis=-1)))
 
 
 class Space:
-    """What every space offers; tensors are (B, H, W, channels).
+    """Conversion between photos and a network's tensors, which are (B, H, W, channels).
 
-    `condition` is what the generator sees, `target` what it must predict, both in the unit range.
+    The network sees a condition and predicts a target; both are in the unit range of the space.
     """
 
     name: ClassVar[str]
     condition_channels: ClassVar[int] = 1
     target_channels: ClassVar[int] = 3
-    # Whether a prediction carries a lightness of its own beside the photo's.
+    # Whether a prediction has a lightness of its own, which `colorize` replaces by the photo's.
     predicts_lightness: ClassVar[bool] = True
 
-    def condition(self, L: Any) -> Any:
-        """Lightness (B, H, W, 1) in [0, 100] → condition in [-1, 1]."""
-        return L / L_HALF_RANGE - 1.0
+    def split(self, rgb: Any) -> tuple[Inputs, Any]:
+        """Split photos RGB (B, H, W, 3) in [0, 1] into what the network may know and the target of training."""
+        lab = rgb_to_lab(rgb)
+        return Inputs(lightness=lab[..., :1]), self._target(rgb, lab)
 
-    def lightness(self, condition: Any) -> Any:
-        """The inverse of `condition`: L (B, H, W, 1) in [0, 100]."""
-        return (condition + 1.0) * L_HALF_RANGE
+    def condition(self, inputs: Inputs) -> Any:
+        """Make the tensor that the network sees, (B, H, W, condition_channels) in [-1, 1]."""
+        return inputs.lightness / L_HALF_RANGE - 1.0
 
-    def split(self, rgb: Any) -> tuple[Any, Any]:
-        """RGB (B, H, W, 3) in [0, 1] → condition, target."""
+    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+        """Show the picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
         raise NotImplementedError
 
-    def merge(self, condition: Any, prediction: Any) -> Any:
-        """The picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
-        raise NotImplementedError
+    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+        """Return the predicted ab (B, H, W, 2) in CIE units, at the size of the inputs.
 
-    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
-        """The predicted ab (B, H, W, 2) in CIE units, at the condition's size.
-
-        vividness: 1 is the system's own; distances from grey are multiplied by it.
+        vividness: factor of the distance from grey; 1 is the system's own.
         """
         raise NotImplementedError
 
-    def target_chroma(self, condition: Any, target: Any) -> Any:
-        """The photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
-        return self.chroma(condition, target)
+    def target_chroma(self, target: Any) -> Any:
+        """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
+        raise NotImplementedError
 
-    def colorize(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
-        """The photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
-        return recolor(self.lightness(condition), self.chroma(condition, prediction, vividness))
+    def colorize(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+        """Join the photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
+        return recolor(inputs.lightness, self.chroma(inputs, prediction, vividness))
+
+    def _target(self, rgb: Any, lab: Any) -> Any:
+        raise NotImplementedError
 
 
 class LabSpace(Space):
@@ -80,70 +81,78 @@ class LabSpace(Space):
     target_channels = 2
     predicts_lightness = False
 
-    def split(self, rgb: Any) -> tuple[Any, Any]:
-        lab = rgb_to_lab(rgb)
-        return self.condition(lab[..., :1]), lab[..., 1:] / AB_SCALE
+    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+        return self.colorize(inputs, prediction)
 
-    def merge(self, condition: Any, prediction: Any) -> Any:
-        return self.colorize(condition, prediction)
-
-    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
+    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
         return prediction * (AB_SCALE * vividness)
+
+    def target_chroma(self, target: Any) -> Any:
+        return target * AB_SCALE
+
+    def _target(self, rgb: Any, lab: Any) -> Any:
+        return lab[..., 1:] / AB_SCALE
 
 
 class RGBSpace(Space):
     """Grey in, RGB · 2 − 1 out, for networks that end in tanh.
 
-    [choice] Reports A and D say "grey": it is CIE lightness here, as in Lab, so that every system
-    sees the same input and a photo's own lightness can be put back exactly.
+    [choice] Reports A and D say "grey". Here it is CIE lightness, as in `LabSpace`, so that every system sees the same
+    input and a photo's own lightness can be put back exactly.
     """
 
     name = "rgb"
 
-    def split(self, rgb: Any) -> tuple[Any, Any]:
-        return self.condition(rgb_to_lab(rgb)[..., :1]), rgb * 2.0 - 1.0
+    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+        return self._rgb(prediction)
 
-    def merge(self, condition: Any, prediction: Any) -> Any:
-        return ops.clip((prediction + 1.0) / 2.0, 0.0, 1.0)
+    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+        return rgb_to_lab(self._rgb(prediction))[..., 1:] * vividness
 
-    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
-        return rgb_to_lab(self.merge(condition, prediction))[..., 1:] * vividness
+    def target_chroma(self, target: Any) -> Any:
+        return rgb_to_lab(self._rgb(target))[..., 1:]
+
+    def _target(self, rgb: Any, lab: Any) -> Any:
+        return rgb * 2.0 - 1.0
+
+    def _rgb(self, painted: Any) -> Any:
+        """Convert a prediction or a target to RGB in [0, 1]."""
+        return ops.clip((painted + 1.0) / 2.0, 0.0, 1.0)
 
 
 class RGB01Space(RGBSpace):
-    """Grey replicated to three channels in, RGB out, both in [0, 1], for networks that end in a sigmoid."""
+    """Grey repeated to three channels in, RGB out, both in [0, 1], for networks that end in a sigmoid."""
 
     name = "rgb01"
     condition_channels = 3
 
-    def condition(self, L: Any) -> Any:
-        """Lightness (B, H, W, 1) in [0, 100] → (B, H, W, 3) in [0, 1]."""
-        return ops.repeat(L / (2.0 * L_HALF_RANGE), 3, axis=-1)
+    def condition(self, inputs: Inputs) -> Any:
+        """Make the tensor that the network sees, (B, H, W, 3) in [0, 1]."""
+        return ops.repeat(inputs.lightness / (2.0 * L_HALF_RANGE), 3, axis=-1)
 
-    def lightness(self, condition: Any) -> Any:
-        return condition[..., :1] * (2.0 * L_HALF_RANGE)
+    def _target(self, rgb: Any, lab: Any) -> Any:
+        return rgb
 
-    def split(self, rgb: Any) -> tuple[Any, Any]:
-        return self.condition(rgb_to_lab(rgb)[..., :1]), rgb
-
-    def merge(self, condition: Any, prediction: Any) -> Any:
-        return ops.clip(prediction, 0.0, 1.0)
+    def _rgb(self, painted: Any) -> Any:
+        return ops.clip(painted, 0.0, 1.0)
 
 
 class BinnedLabSpace(Space):
     """L in, a distribution over quantized ab out: L / 50 − 1 → logits (B, h, w, Q) at a part of the input's size.
 
     The target is the photo's ab at full size in CIE units; the loss averages it down to the prediction's size.
-    A prediction becomes one colour by the annealed mean (Zhang et al. 2016, equation 5): the expectation after the
-    logits are divided by a temperature, between the mean of all plausible colours (1) and the most plausible one
-    (towards 0). Of the photo's mean chroma so much is taken off that `cast` of it stays, and the rest is multiplied by
-    the gain: a network that cannot know a photo's tint is wrong about all of it at once, so that the same colorfulness
-    costs less as difference within the photo. It is then enlarged bilinearly. Vividness anneals and multiplies: the
-    temperature is `temperature ** vividness`, the gain `gain · vividness`.
+
+    The annealed mean makes one colour of a prediction (Zhang et al. 2016, equation 5): the logits are divided by a
+    temperature, and the expectation is taken. At temperature 1 this is the mean of all plausible colours; towards 0 it
+    is the most plausible one. `cast` is the share of the photo's mean chroma that is kept. What is left is multiplied
+    by the gain and enlarged bilinearly. A network cannot know a photo's tint, and is wrong about the whole photo where
+    it guesses one; the same colorfulness therefore costs less error as differences within the photo.
+
+    Vividness changes both: the temperature is `temperature ** vividness`, the gain `gain · vividness`.
 
     Args:
-        decoding: temperature, gain, cast, and how much of the rebalancing is undone.
-        rebalancing: that the network was trained with (`loss.rebalancing`).
+        decoding: temperature, gain, cast, and the share of the rebalancing that is undone.
+        rebalancing: the value that the network was trained with (`loss.rebalancing`).
         bins: the classes; the packaged ones by default.
     """
 
@@ -157,24 +166,20 @@ class BinnedLabSpace(Space):
         # A network that was trained on weighted colours predicts p·w: this much of log w comes off its logits.
         self._excess = self.decoding.undo_rebalancing * np.log(self.bins.class_weights(rebalancing))
 
-    def split(self, rgb: Any) -> tuple[Any, Any]:
-        lab = rgb_to_lab(rgb)
-        return self.condition(lab[..., :1]), lab[..., 1:]
+    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+        return self.colorize(inputs, prediction)
 
-    def merge(self, condition: Any, prediction: Any) -> Any:
-        return self.colorize(condition, prediction)
-
-    def target_chroma(self, condition: Any, target: Any) -> Any:
-        return target
-
-    def chroma(self, condition: Any, prediction: Any, vividness: Any = 1.0) -> Any:
-        _, height, width, _ = ops.shape(condition)
+    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+        _, height, width, _ = ops.shape(inputs.lightness)
         return ops.image.resize(
             self.annealed_mean(prediction, vividness), (height, width), interpolation="bilinear", antialias=False
         )
 
+    def target_chroma(self, target: Any) -> Any:
+        return target
+
     def annealed_mean(self, logits: Any, vividness: Any = 1.0) -> Any:
-        """Logits (B, h, w, Q) → ab (B, h, w, 2) in CIE units, float32."""
+        """Decode logits (B, h, w, Q) into ab (B, h, w, 2) in CIE units, float32."""
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
         logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
@@ -184,12 +189,15 @@ class BinnedLabSpace(Space):
             ab -= (1.0 - self.decoding.cast) * ops.mean(ab, axis=(1, 2), keepdims=True)
         return ab * (self.decoding.gain * vividness)
 
+    def _target(self, rgb: Any, lab: Any) -> Any:
+        return lab[..., 1:]
+
 
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}
 
 
 def get_space(name: str) -> Space:
-    """The space of that name: `lab`, `rgb`, `rgb01` or `binned_lab`.
+    """Return the space of that name: `lab`, `rgb`, `rgb01` or `binned_lab`.
 
     Raises:
         ColorizeError: no such space.
@@ -200,7 +208,7 @@ def get_space(name: str) -> Space:
 
 
 def space_of(recipe: Recipe) -> Space:
-    """The space that a recipe's networks speak."""
+    """Return the space in which a recipe's networks work."""
     if recipe.space == BinnedLabSpace.name:
         return BinnedLabSpace(recipe.decoding, recipe.loss.rebalancing)
     return get_space(recipe.space)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
 from keras_colorize.color.spaces import grey, recolor
 from keras_colorize.data.batches import PhotoSet
@@ -156,7 +157,7 @@ def _step_of(system: System, size: int) -> Step:
     @tf.function(autograph=False, input_signature=_batches_of(size))
     def step(rgb_u8: Any) -> dict[str, dict[str, Any]]:
         L, ab = _lightness_and_chroma(rgb_u8)
-        predicted, painted = system.predict(L, size)
+        predicted, painted = system.predict(Inputs(L), size)
         rows = {system.name: _compare(rgb_u8, ab, rgb_to_u8(recolor(L, predicted)), predicted)}
         if painted is not None:
             rows[f"{system.name}, {OWN}"] = _compare(rgb_u8, ab, rgb_to_u8(painted), predicted)

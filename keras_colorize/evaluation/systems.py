@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import Space, space_of
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.recipes import Recipe
@@ -33,18 +34,18 @@ class System:
     image_size: int
     run: RunFolder | None
 
-    def predict(self, L: Any, size: int) -> tuple[Any, Any | None]:
-        """Lightness (B, size, size, 1) in [0, 100] → chroma (B, size, size, 2) in CIE units, and the network's own RGB.
+    def predict(self, inputs: Inputs, size: int) -> tuple[Any, Any | None]:
+        """Inputs (B, size, size, …) → chroma (B, size, size, 2) in CIE units, and the network's own RGB.
 
-        The network sees the photo at its own size. Where that is not `size`, lightness is resized to it and the
+        The network sees the photo at its own size. Where that is not `size`, the inputs are resized to it and the
         prediction back, bilinearly. The RGB (B, size, size, 3) in [0, 1] is None where the space predicts none.
         """
-        condition = self.space.condition(_resized(L, size, self.image_size))
-        prediction = self.generator(condition, training=False)
-        ab = _resized(self.space.chroma(condition, prediction), self.image_size, size)
+        inputs = inputs.map(lambda field: _resized(field, size, self.image_size))
+        prediction = self.generator(self.space.condition(inputs), training=False)
+        ab = _resized(self.space.chroma(inputs, prediction), self.image_size, size)
         if not self.space.predicts_lightness:
             return ab, None
-        return ab, _resized(self.space.merge(condition, prediction), self.image_size, size)
+        return ab, _resized(self.space.merge(inputs, prediction), self.image_size, size)
 
     def digest(self) -> str:
         """SHA-256 over the generator's weights, first 16 digits: two systems with the same one predict the same."""

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize import __version__
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import onnx, saved_model, tflite
 from keras_colorize.export.graph import ColorGraph
@@ -127,10 +128,10 @@ def _export_saved_model(colorizer: Colorizer, request: Request, folder: Path, sa
     comparison = compare_photos(colorizer, graph.multiple, colorize, photos.compared, request.vividness)
     core = compare_chroma(
         colorizer,
-        lambda L: session("predict_ab", L=L)["ab"],
+        lambda inputs: session("predict_ab", L=inputs.lightness)["ab"],
         photos.compared,
         colorizer.image_size,
-        lambda L: _guided(L, colorizer.predict_ab(L, request.vividness)),
+        lambda inputs: _guided(inputs.lightness, colorizer.predict_ab(inputs, request.vividness)),
     )
     _check_core(core, "predict_ab")
     _check_bytes(session, photos.compared, colorize)
@@ -242,7 +243,7 @@ def _compared_size(colorizer: Colorizer, request: Request, side: int | None) -> 
 
 def _input(colorizer: Colorizer, request: Request, photo: np.ndarray) -> np.ndarray:
     """What the file takes for a photo."""
-    return frame_photo(photo, photo.shape[0], None).L[None] if request.core else photo[None]
+    return frame_photo(photo, photo.shape[0], None).inputs.lightness[None] if request.core else photo[None]
 
 
 def _photo_of(runtime: Callable, colorizer: Colorizer, request: Request, photo: np.ndarray) -> np.ndarray:
@@ -259,10 +260,10 @@ def _compared(
     if request.core:
         comparison = compare_chroma(
             colorizer,
-            runtime,
+            lambda inputs: runtime(inputs.lightness),
             photos.compared,
             side or colorizer.image_size,
-            lambda L: colorizer.predict_ab(L, request.vividness),
+            lambda inputs: colorizer.predict_ab(inputs, request.vividness),
         )
         if request.quantize == "none":
             _check_core(comparison, "the network")
@@ -281,7 +282,8 @@ def _timed(colorizer: Colorizer, request: Request, photos: Photos, opened: Calla
 
 def _keras_milliseconds(colorizer: Colorizer, photo: np.ndarray, core: bool) -> dict[str, float]:
     if core:
-        return {"keras": milliseconds(colorizer.predict_ab, frame_photo(photo, photo.shape[0], None).L[None])}
+        inputs = Inputs.stack([frame_photo(photo, photo.shape[0], None).inputs])
+        return {"keras": milliseconds(colorizer.predict_ab, inputs)}
     return {"keras": milliseconds(colorizer, photo)}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.export import cheap_color
@@ -47,15 +48,16 @@ class ColorGraph(tf.Module):
         if self.multiple is not None:
             try:
                 self._predict = _predictor(over_any_size(colorizer.generator), colorizer)
-                tf.function(self.chroma, autograph=False).get_concrete_function(tf.TensorSpec((None, None, None, 1)))
+                any_size = Inputs(tf.TensorSpec((None, None, None, 1)))
+                tf.function(self.chroma, autograph=False).get_concrete_function(any_size)
             except (ValueError, TypeError, NotImplementedError):  # DeepLab has to know the size
                 self._predict, self.multiple = _predictor(colorizer.generator, colorizer), None
 
-    def chroma(self, L: Any, vividness: Any = None) -> Any:
-        """Lightness (B, h, w, 1) in [0, 100], at a size that the network takes → ab (B, h, w, 2) in CIE units."""
+    def chroma(self, inputs: Inputs, vividness: Any = None) -> Any:
+        """Inputs (B, h, w, …) at a size that the network takes → ab (B, h, w, 2) in CIE units."""
         if vividness is None:
-            return self._predict(L, tf.constant(self.vividness))
-        return self._predict(L, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
+            return self._predict(inputs, tf.constant(self.vividness))
+        return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
 
     def frame(self, images: Any) -> Frame:
         """Of images (B, H, W, C)."""
@@ -64,14 +66,15 @@ class ColorGraph(tf.Module):
             height, width = tf.unstack(tf.shape(images)[1:3])
         return Frame.of(height, width, self.image_size, self.multiple)
 
-    def coefficients(self, L: Any, frame: Frame, vividness: Any = None) -> Any:
-        """Lightness in the frame, (B, h, w, 1) → the guided filter's lines over the photo, (B, rows, columns, 4)."""
-        return frame.content(guided_coefficients(L, self.chroma(L, vividness)))
+    def coefficients(self, inputs: Inputs, frame: Frame, vividness: Any = None) -> Any:
+        """Inputs in the frame, (B, h, w, …) → the guided filter's lines over the photo, (B, rows, columns, 4)."""
+        return frame.content(guided_coefficients(inputs.lightness, self.chroma(inputs, vividness)))
 
-    def predict_ab(self, L: Any, vividness: Any = None) -> Any:
-        """Lightness (B, H, W, 1) of photos of any size → ab (B, H, W, 2) in CIE units, at that size, not clipped."""
+    def predict_ab(self, inputs: Inputs, vividness: Any = None) -> Any:
+        """Inputs (B, H, W, …) of photos of any size → ab (B, H, W, 2) in CIE units, at that size, not clipped."""
+        L = inputs.lightness
         frame = self.frame(L)
-        lines = self.coefficients(frame.fitted(L), frame, vividness)
+        lines = self.coefficients(inputs.map(frame.fitted), frame, vividness)
         if not frame.is_whole:
             lines = tf.image.resize(lines, (frame.height, frame.width))
         return lines[..., :2] * L + lines[..., 2:]
@@ -79,7 +82,7 @@ class ColorGraph(tf.Module):
     def colorize(self, photos: Any, vividness: Any = None) -> Any:
         """Photos uint8 (B, H, W, 3) of any size → uint8 (B, H, W, 3), their lightness kept."""
         L = cheap_color.lightness(photos)
-        return cheap_color.recolored(L, self.predict_ab(L, vividness))
+        return cheap_color.recolored(L, self.predict_ab(Inputs(L), vividness))
 
     def colorize_in_strips(self, photos: Any, vividness: Any = None) -> Any:
         """As `colorize`, with memory for a strip of each photo only beside the photos; with loops, for servers."""
@@ -104,7 +107,7 @@ class ColorGraph(tf.Module):
             return tf.matmul(L, horizontal, transpose_b=True)[..., None]
 
         L = tf.map_fn(framed, strips, fn_output_signature=tf.TensorSpec((None, None, 1), tf.float32))
-        lines = self.coefficients(frame.shaped(L), frame, vividness)
+        lines = self.coefficients(Inputs(frame.shaped(L)), frame, vividness)
 
         def recolored(photo: Any) -> Any:
             photo_strips, photo_lines = photo
@@ -154,18 +157,18 @@ class _BilinearUp(keras.layers.Layer):
 
 
 def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
-    """Lightness and vividness → ab, both at the frame's size."""
+    """Inputs and vividness → ab, at the frame's size."""
     space = colorizer.space
 
-    def predict(L: Any, vividness: Any) -> Any:
-        condition = space.condition(L)
+    def predict(inputs: Inputs, vividness: Any) -> Any:
+        condition = space.condition(inputs)
         with tf.name_scope(NETWORK_SCOPE):
             prediction = network(condition, training=False)
         if (
             isinstance(space, BinnedLabSpace) and None in condition.shape[1:3]
         ):  # Keras cannot enlarge to a tensor's size
             return tf.image.resize(space.annealed_mean(prediction, vividness), tf.shape(condition)[1:3])
-        return space.chroma(condition, prediction, vividness)
+        return space.chroma(inputs, prediction, vividness)
 
     return tf.function(predict, autograph=False)  # traced once for all that call it with one shape
 

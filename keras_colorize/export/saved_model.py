@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.served import Card
@@ -113,7 +114,7 @@ def _colorize(graph: ColorGraph, limits: Limits) -> Callable:
 def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable:
     def predict_ab(L: Any, vividness: Any) -> dict[str, Any]:
         with tf.control_dependencies(_check_pixels(L, limits)):
-            return {"ab": graph.predict_ab(tf.identity(L), vividness)}
+            return {"ab": graph.predict_ab(Inputs(tf.identity(L)), vividness)}
 
     return predict_ab
 

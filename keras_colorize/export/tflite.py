@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.extras import first_line, need
 from keras_colorize.export.graph import ColorGraph
@@ -31,7 +32,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
     function: Callable[[Any], dict[str, Any]]
     if core:
         name, spec = PREDICT_AB, tf.TensorSpec((1, size, size, 1), tf.float32, name="L")
-        function = lambda L: {"ab": graph.chroma(L)}  # noqa: E731
+        function = lambda L: {"ab": graph.chroma(Inputs(L))}  # noqa: E731
     else:
         name, spec = COLORIZE, tf.TensorSpec((1, size, size, 3), tf.uint8, name="image")
         function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731

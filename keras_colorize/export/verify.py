@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.data import Split, open_source
 from keras_colorize.errors import ColorizeError
@@ -114,19 +115,20 @@ def compare_photos(
 
 def compare_chroma(
     colorizer: Colorizer,
-    predict_ab: Callable[[np.ndarray], np.ndarray],
+    predict_ab: Callable[[Inputs], np.ndarray],
     photos: list[np.ndarray],
     size: int,
-    reference: Callable[[np.ndarray], np.ndarray] | None = None,
+    reference: Callable[[Inputs], np.ndarray] | None = None,
 ) -> Comparison:
     """Chroma from an exported file and from the Colorizer, for squares of one size.
 
     Args:
-        predict_ab: the file: L (1, S, S, 1) → ab (1, S, S, 2).
+        predict_ab: the file: Inputs (1, S, S, …) → ab (1, S, S, 2).
         reference: what it should return; the network's chroma by default.
     """
     frames = [frame_photo(photo, size, None) for photo in photos]
-    pairs = [(predict_ab(frame.L[None])[0], (reference or colorizer.predict_ab)(frame.L[None])[0]) for frame in frames]
+    inputs = [Inputs.stack([frame.inputs]) for frame in frames]
+    pairs = [(predict_ab(photo)[0], (reference or colorizer.predict_ab)(photo)[0]) for photo in inputs]
     colored = [
         (_finished(colorizer, photo, frame, a), _finished(colorizer, photo, frame, b))
         for photo, frame, (a, b) in zip(photos, frames, pairs, strict=True)

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import space_of
 from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
 from keras_colorize.errors import ColorizeError
@@ -196,11 +197,11 @@ class Colorizer:
 
     def predict(self, frames: Sequence[Frame], vividness: float = 1.0) -> list[np.ndarray]:
         """Chroma ab (h, w, 2) in CIE units for each frame, at its size; frames of one shape share a call."""
-        return predict_frames(frames, lambda L: self.predict_ab(L, vividness))
+        return predict_frames(frames, lambda inputs: self.predict_ab(inputs, vividness))
 
-    def predict_ab(self, L: Any, vividness: float = 1.0) -> np.ndarray:
-        """Lightness (B, h, w, 1) float32 in [0, 100], sides in multiples of `multiple` → ab (B, h, w, 2), CIE units."""
-        return finite(self._predict(L, vividness))
+    def predict_ab(self, inputs: Inputs, vividness: float = 1.0) -> np.ndarray:
+        """Inputs (B, h, w, …), sides in multiples of `multiple` → ab (B, h, w, 2) in CIE units."""
+        return finite(self._predict(inputs, vividness))
 
     def predict_sample(self, frame: Frame, number: int, seed: int = 0, vividness: float = 1.0) -> np.ndarray:
         """Chroma (h, w, 2) of one of the colorizations that `samples` yields."""
@@ -210,7 +211,7 @@ class Colorizer:
             states = np.random.SeedSequence([seed, number]).generate_state(2 * len(dropouts)).reshape(-1, 2)
             for layer, state in zip(dropouts, states, strict=True):
                 layer.seed_generator.state.assign(state)
-            return finite(predict(frame.L[None], vividness))[0]
+            return finite(predict(Inputs.stack([frame.inputs]), vividness))[0]
 
     def finish(self, pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
         """The photo's own lightness with the frame's chroma, at the photo's size: rgb (H, W, 3) of its type."""
@@ -221,24 +222,27 @@ class Colorizer:
         network = keep_dropout_on(self.generator)
         return network, self._graphs(network)
 
-    def _graphs(self, network: keras.Model) -> Callable[[np.ndarray, float], Any]:
-        """The network as graphs, one for each shape and for batches of any length: (L, vividness) → ab.
+    def _graphs(self, network: keras.Model) -> Callable[[Inputs, float], Any]:
+        """The network as graphs, one for each shape and for batches of any length: (inputs, vividness) → ab.
 
         A graph for any shape is out of reach: `keras.ops.image.resize` and DeepLab want to know the size.
         """
         network = network if self.multiple is None else over_size(network, None, None)
 
-        def predict(L: Any, vividness: Any) -> Any:
-            condition = self.space.condition(L)
-            return self.space.chroma(condition, network(condition, training=False), vividness)
+        def predict(inputs: Inputs, vividness: Any) -> Any:
+            prediction = network(self.space.condition(inputs), training=False)
+            return self.space.chroma(inputs, prediction, vividness)
 
         @functools.lru_cache(maxsize=64)
-        def graph(height: int, width: int) -> Any:
-            return tf.function(predict, autograph=False).get_concrete_function(
-                tf.TensorSpec((None, height, width, 1), tf.float32), tf.TensorSpec((), tf.float32)
-            )
+        def graph(shapes: Inputs) -> Any:
+            specs = shapes.map(lambda shape: tf.TensorSpec((None, *shape), tf.float32))
+            return tf.function(predict, autograph=False).get_concrete_function(specs, tf.TensorSpec((), tf.float32))
 
-        return lambda L, vividness: graph(*L.shape[1:3])(tf.constant(L, tf.float32), tf.constant(vividness, tf.float32))
+        def call(inputs: Inputs, vividness: float) -> Any:
+            traced = graph(inputs.map(lambda field: tuple(field.shape[1:])))
+            return traced(inputs.map(lambda field: tf.constant(field, tf.float32)), tf.constant(vividness, tf.float32))
+
+        return call
 
 
 def colorize(image: Photo, *, vividness: float = 1.0, edges: bool = True) -> Any:

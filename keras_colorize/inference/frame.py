@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.border import find_border
@@ -24,12 +25,12 @@ _REDUCING_GAP = 2
 class Frame:
     """A photo as the network gets it.
 
-    L: (h, w, 1) float32 lightness in [0, 100], padded.
-    rows, columns: where the picture lies in it.
+    inputs: fields (h, w, …) float32 without a batch axis, padded.
+    rows, columns: where the picture lies in them.
     picture: rows and columns of the photo without its plain border, where it has one.
     """
 
-    L: np.ndarray
+    inputs: Inputs
     rows: slice
     columns: slice
     picture: tuple[slice, slice]
@@ -37,7 +38,7 @@ class Frame:
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the network's input: frames of one shape go through it together."""
-        return self.L.shape[0], self.L.shape[1]
+        return self.inputs.lightness.shape[:2]
 
 
 def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
@@ -56,7 +57,7 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
     padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
-    return Frame(L[..., None], slice(top, top + height), slice(left, left + width), picture)
+    return Frame(Inputs(L[..., None]), slice(top, top + height), slice(left, left + width), picture)
 
 
 def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:

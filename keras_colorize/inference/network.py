@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.finish import constant_coefficients, guided_coefficients, recolored
 from keras_colorize.inference.frame import Frame
@@ -18,8 +19,11 @@ from keras_colorize.inference.frame import Frame
 LARGEST_BATCH = 16
 
 
-def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
-    """Chroma ab (h, w, 2) for each frame from a network (B, h, w, 1) → (B, h, w, 2); those of one shape share a call.
+def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.ndarray]) -> list[np.ndarray]:
+    """Ask a network for the chroma ab (h, w, 2) of each frame; frames of one shape share a call.
+
+    Args:
+        predict_ab: Inputs (B, h, w, …) → ab (B, h, w, 2) in CIE units.
 
     Raises:
         ColorizeError: the network answers with values that are no finite numbers.
@@ -31,14 +35,14 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[np.ndarray], n
     for numbers in kinds.values():
         for start in range(0, len(numbers), LARGEST_BATCH):
             batch = numbers[start : start + LARGEST_BATCH]
-            predicted = finite(predict_ab(np.stack([frames[number].L for number in batch])))
+            predicted = finite(predict_ab(Inputs.stack([frames[number].inputs for number in batch])))
             chromas.update(zip(batch, predicted, strict=True))
     return [chromas[number] for number in range(len(frames))]
 
 
 def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
     """Chroma of a frame → the whole photo in colour, and its border neutral; see `Colorizer.finish`."""
-    coefficients = _coefficients(frame.L[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
+    coefficients = _coefficients(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
     picture = recolored(pixels[frame.picture], coefficients)
     if picture.shape[:2] == pixels.shape[:2]:
         return picture

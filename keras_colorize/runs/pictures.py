@@ -47,13 +47,14 @@ def photo_grid(
 
 def colorized(generator: keras.Model, space: Space, rgb_u8: Any) -> np.ndarray:
     """The system's colours of photos: rgb_u8 (N, S, S, 3) → rgb_u8 of the same shape, their own lightness kept."""
-    condition, _ = space.split(rgb_from_u8(rgb_u8))
-    return np.asarray(rgb_to_u8(space.colorize(condition, generator(condition, training=False))))
+    inputs, _ = space.split(rgb_from_u8(rgb_u8))
+    prediction = generator(space.condition(inputs), training=False)
+    return np.asarray(rgb_to_u8(space.colorize(inputs, prediction)))
 
 
 def decolorized(space: Space, rgb_u8: Any) -> np.ndarray:
     """Photos without their colour, lightness kept: rgb_u8 (N, S, S, 3) in and out."""
-    return np.asarray(rgb_to_u8(grey(space.lightness(space.split(rgb_from_u8(rgb_u8))[0]))))
+    return np.asarray(rgb_to_u8(grey(space.split(rgb_from_u8(rgb_u8))[0].lightness)))
 
 
 def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, name: str) -> dict[str, np.ndarray]:

@@ -74,13 +74,13 @@ class GANTrainer(SupervisedTrainer):
         return [*super().state_variables(), *self.discriminator_optimizer.variables]
 
     def train_step(self, rgb_u8: Any) -> dict[str, Any]:
-        x, y = self.prepare(rgb_u8, training=True)
+        inputs, x, y = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             fake = self.generator(x, training=True)
             with tape.stop_recording():
                 self.discriminator_turn(x, y, fake)
             adversarial = self.generator_adversarial(self.discriminator([x, fake], training=True))
-            losses = self.generator_losses(x, y, fake)
+            losses = self.generator_losses(inputs, y, fake)
             losses["g_total"] += adversarial
         self.learn_generator(tape, losses["g_total"])
         means = self.update_means(g_adversarial=adversarial, **losses)

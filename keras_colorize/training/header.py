@@ -53,9 +53,9 @@ def grey_figures(space: Space, photos: PhotoSet, batch_size: int) -> str:
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(rgb_u8: Any) -> dict[str, Any]:
-        condition, target = space.split(rgb_from_u8(rgb_u8))
-        ab = space.target_chroma(condition, target)
-        grey_u8 = rgb_to_u8(grey(space.lightness(condition)))
+        inputs, target = space.split(rgb_from_u8(rgb_u8))
+        ab = space.target_chroma(target)
+        grey_u8 = rgb_to_u8(grey(inputs.lightness))
         return {"ab_mae": ab_mae(ab, tf.zeros_like(ab)), "psnr": psnr(rgb_u8, grey_u8)}
 
     means = Means()

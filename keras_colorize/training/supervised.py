@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
 from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.data.augment import augment_photos, uniform_noise
@@ -96,20 +97,24 @@ class SupervisedTrainer(keras.Model):
             with self.averages.in_place():
                 yield self.generator
 
-    def prepare(self, rgb_u8: Any, *, training: bool) -> tuple[Any, Any]:
-        """Photos uint8 (B, S, S, 3) → condition, target, augmented when training."""
+    def prepare(self, rgb_u8: Any, *, training: bool) -> tuple[Inputs, Any, Any]:
+        """Make inputs, condition and target of photos uint8 (B, S, S, 3), which are augmented when training.
+
+        Noise is in the condition only: inputs and target are the photo's.
+        """
         if training:
             rgb_u8 = augment_photos(rgb_u8, self.augment_seed, self.augment)
-        condition, target = self.split(rgb_from_u8(rgb_u8))
+        inputs, target = self.split(rgb_from_u8(rgb_u8))
+        condition = self.space.condition(inputs)
         if training and self.augment.noise > 0:
             condition = uniform_noise(condition, self.augment_seed, self.augment.noise)
-        return condition, target
+        return inputs, condition, target
 
     def train_step(self, rgb_u8: Any) -> dict[str, Any]:
-        condition, target = self.prepare(rgb_u8, training=True)
+        inputs, condition, target = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             prediction = self.generator(condition, training=True)
-            losses = self.generator_losses(condition, target, prediction)
+            losses = self.generator_losses(inputs, target, prediction)
         self.learn_generator(tape, losses["g_total"])
         return self.update_means(**losses)
 
@@ -119,26 +124,26 @@ class SupervisedTrainer(keras.Model):
         if self.averages is not None:
             self.averages.update(self.optimizer.iterations)
 
-    def generator_losses(self, condition: Any, target: Any, prediction: Any) -> dict[str, Any]:
+    def generator_losses(self, inputs: Inputs, target: Any, prediction: Any) -> dict[str, Any]:
         """The weighted sum `g_total` of what does not need a discriminator, and its parts."""
         losses = {"g_reconstruction": global_mean(self.reconstruction_loss(target, prediction))}
         total = self.loss_options.reconstruction_weight * losses["g_reconstruction"]
         if self.perceptual_features is not None:
-            chroma = self.space.target_chroma(condition, target), self.space.chroma(condition, prediction)
+            chroma = self.space.target_chroma(target), self.space.chroma(inputs, prediction)
             losses["g_perceptual"] = global_mean(perceptual(self.perceptual_features, *chroma))
             total += self.loss_options.perceptual_weight * losses["g_perceptual"]
         return {**losses, "g_total": total}
 
     def test_step(self, rgb_u8: Any, weights: Any = None) -> dict[str, Any]:
         """Adds photos to the validation means. `weights` (B,) is 0 for those that only fill a batch."""
-        condition, target = self.prepare(rgb_u8, training=False)
+        inputs, condition, target = self.prepare(rgb_u8, training=False)
         prediction = self.generator(condition, training=False)
-        truth_ab, predicted_ab = self.space.target_chroma(condition, target), self.space.chroma(condition, prediction)
+        truth_ab, predicted_ab = self.space.target_chroma(target), self.space.chroma(inputs, prediction)
         return self.update_means(
             weights,
             g_reconstruction=self.reconstruction_loss(target, prediction),
             ab_mae=ab_mae(truth_ab, predicted_ab),
-            psnr=psnr(rgb_u8, rgb_to_u8(self.space.colorize(condition, prediction))),
+            psnr=psnr(rgb_u8, rgb_to_u8(self.space.colorize(inputs, prediction))),
             pixel_accuracy_5=pixel_accuracy(truth_ab, predicted_ab, 0.05),
         )
 
