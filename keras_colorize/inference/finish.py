@@ -64,7 +64,7 @@ def constant_coefficients(ab: Any) -> Any:
 
 
 def recolored(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """The photo in colour.
+    """Colour a photo.
 
     Args:
         pixels: the photo, grey `(H, W)` or RGB `(H, W, 3)`; uint8, uint16, or float32 in [0, 1].
@@ -73,20 +73,38 @@ def recolored(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     Returns:
         rgb `(H, W, 3)` of the photo's type: its lightness, to the rounding of that type, with chroma in gamut.
     """
-    height, width = pixels.shape[:2]
-    colored = np.empty((height, width, 3), pixels.dtype)
+    return recolored_batch(pixels[None], coefficients[None])[0]
+
+
+def recolored_batch(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Colour photos of one size, each bit for bit as `recolored` colours it.
+
+    Several small photos share a block of pixels, so that no block is computed for a few pixels only.
+
+    Args:
+        pixels: `(B, H, W)` or `(B, H, W, 3)`; uint8, uint16, or float32 in [0, 1].
+        coefficients: `(B, h, w, 4)` float32, one map for each photo.
+
+    Returns:
+        rgb `(B, H, W, 3)` of the photos' type.
+    """
+    count, height, width = pixels.shape[:3]
+    colored = np.empty((count, height, width, 3), pixels.dtype)
     lightness = _lightness_of(pixels)
-    # Columns first, at the few rows of the network: what is left for each strip is a small matrix product.
-    columns = _enlarged_columns(coefficients, width)
+    photos_in_block = max(1, BLOCK // (height * width))
     rows_in_block, columns_in_block = max(1, BLOCK // width), min(width, BLOCK)
-    for top in range(0, height, rows_in_block):
-        rows = slice(top, min(top + rows_in_block, height))
-        first, weights = _row_weights(rows, height, len(coefficients))
-        for left in range(0, width, columns_in_block):
-            part = rows, slice(left, left + columns_in_block)
-            known = columns[:, first : first + weights.shape[1], part[1]]
-            strip = _color_block(lightness(pixels[part]), weights, known, dtype=pixels.dtype.name)
-            colored[part] = strip.numpy()[: weights.shape[0] * known.shape[2]].reshape(colored[part].shape)
+    for start in range(0, count, photos_in_block):
+        photos = slice(start, start + photos_in_block)
+        # Columns first, at the few rows of the network: what is left for each strip is a small matrix product.
+        columns = _enlarged_columns(coefficients[photos], width)
+        for top in range(0, height, rows_in_block):
+            rows = slice(top, min(top + rows_in_block, height))
+            first, weights = _row_weights(rows, height, coefficients.shape[1])
+            for left in range(0, width, columns_in_block):
+                part = photos, rows, slice(left, left + columns_in_block)
+                known = columns[:, :, first : first + weights.shape[1], part[2]]
+                strip = _color_block(lightness(pixels[part]), weights, known, dtype=pixels.dtype.name)
+                colored[part] = strip.numpy()[: pixels[part][..., :1].size].reshape(colored[part].shape)
     return colored
 
 
@@ -109,11 +127,11 @@ def _positions(length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _enlarged_columns(coefficients: np.ndarray, width: int) -> np.ndarray:
-    """(h, w, 4) → (4, h, width), bilinear along the rows."""
+    """Enlarge maps (B, h, w, 4) bilinearly along their rows and put channels first: (4, B, h, width)."""
     planes = np.ascontiguousarray(np.moveaxis(coefficients, -1, 0))
-    before, share = _positions(width, planes.shape[2])
-    enlarged = planes.take(np.minimum(before + 1, planes.shape[2] - 1), axis=2)
-    left = planes.take(before, axis=2)
+    before, share = _positions(width, planes.shape[3])
+    enlarged = planes.take(np.minimum(before + 1, planes.shape[3] - 1), axis=3)
+    left = planes.take(before, axis=3)
     enlarged -= left
     enlarged *= share
     enlarged += left
@@ -133,12 +151,12 @@ def _row_weights(rows: slice, height: int, known: int) -> tuple[int, np.ndarray]
 
 
 def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Any]:
-    """How a part of the photo becomes L, (n,) float32 in [0, 100]."""
-    if pixels.ndim == 2 and pixels.dtype != np.float32:
+    """Return a function that turns a part of the photos into L, (n,) float32 in [0, 100]."""
+    if pixels.ndim == 3 and pixels.dtype != np.float32:
         table = grey_lightness(pixels.dtype.name)
         return lambda part: table.take(part.ravel())
     dtype = pixels.dtype.name
-    return lambda part: _lightness_block(part.reshape(-1, part.shape[2] if part.ndim == 3 else 1), dtype=dtype)
+    return lambda part: _lightness_block(part.reshape(-1, part.shape[3] if part.ndim == 4 else 1), dtype=dtype)
 
 
 @functools.cache
@@ -167,7 +185,10 @@ def _compiled_lightness(pixels: Any, dtype: str) -> Any:
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
 def _color_block(L: Any, weights: Any, columns: Any, dtype: str) -> Any:
-    """L (n,), row weights (rows, k) and enlarged columns (4, k, n / rows) → rgb (BLOCK, 3) of the photo's type."""
+    """Colour n pixels of B photos: rgb (BLOCK, 3) of the photos' type, the first n of them filled.
+
+    L is (n,), the row weights are (rows, k), the enlarged columns (4, B, k, n / B / rows).
+    """
     coefficients = tf.reshape(tf.matmul(weights, columns), (4, -1))
     missing = BLOCK - tf.shape(L)[0]
     lab = _compiled_lab(
