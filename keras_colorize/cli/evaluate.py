@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure at this size (default: the protocol's or the systems')",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="measure on N photos at most")
-    parser.add_argument("--seed", type=int, default=0, help="of resampling, of chosen pictures, of stochastic systems")
+    parser.add_argument("--seed", type=int, default=0, help="of resampling and of the photos that are shown")
     parser.add_argument(
         "--fid",
         metavar="NETWORK",

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 from PIL import features as pillow
 from rich.console import Console
 
@@ -49,9 +48,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure systems on the same photos; nothing is written but `fid_reference`.
 
-    Every system predicts at its own size. Its chroma is resized bilinearly to the size at which all are measured, and
-    joined with the photo's own lightness there, as a user gets it; a system that predicts RGB has a second row, `own
-    lightness`, for the picture exactly as the network paints it.
+    Every system colours the photos exactly as its `Colorizer` does: it frames them for its network, enlarges the
+    chroma along their edges, brings it into gamut and keeps their lightness. A system that predicts RGB has a second
+    row, `own lightness`, for the pictures exactly as the network paints them.
 
     Args:
         found: runs, and names of zoo systems with packaged weights (`finding.find_systems`).
@@ -59,7 +58,7 @@ def evaluate(
         protocol: of `protocols.PROTOCOLS`.
         image_size: at which everything is measured; the protocol's unless given, or else the largest of the systems'.
         limit: measure on so many photos at most, evenly spaced.
-        seed: of the bootstrap, of KID's subsets, of the random pictures, and of networks that are stochastic.
+        seed: of the bootstrap, of KID's subsets and of the random pictures.
         resamples: of the bootstrap.
         fid, kid: feature network of FID and of KID, by name or file.
         fid_reference: file of FID's statistics of the true photos: read where it exists, else written.
@@ -69,7 +68,6 @@ def evaluate(
     """
     chosen_protocol = get_protocol(protocol)
     distances = Distances.prepare(fid, kid, fid_reference)
-    keras.utils.set_random_seed(seed)  # dropout of stochastic systems
     systems = load_systems(found)
     photo_data = chosen_protocol.data(_data_of(systems, data))
     chosen = choose(chosen_protocol, photo_data)
@@ -193,7 +191,7 @@ def _about(system: System) -> dict[str, Any]:
         "run": str(system.run) if system.run else None,
         "weights": system.digest(),
         "image_size": system.image_size,
-        "parameters": system.generator.count_params(),
+        "parameters": system.colorizer.generator.count_params(),
     }
 
 

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
-from keras_colorize.color.spaces import grey, recolor
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.data.batches import PhotoSet
 from keras_colorize.evaluation.gallery import GalleryKeeper
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Gallery
-from keras_colorize.evaluation.systems import System
+from keras_colorize.evaluation.systems import FramedBatch, System
+from keras_colorize.inference.finish import recolored_batch
 from keras_colorize.metrics import (
     ImageSet,
     Means,
@@ -34,10 +33,8 @@ from keras_colorize.metrics import (
 )
 from keras_colorize.metrics.fid import Network
 
-Step = Callable[[Any], dict[str, dict[str, Any]]]
-
-# What a row's step gives beside its metrics.
-_PICTURE, _HISTOGRAM = "picture", "histogram"
+# Keys of what the compiled steps give beside the metrics.
+_HISTOGRAM, _AB = "histogram", "ab"
 
 
 @dataclass
@@ -59,7 +56,7 @@ class Measured:
 
 
 @dataclass
-class _Row:
+class _RowValues:
     means: Means = field(default_factory=Means)
     histogram: np.ndarray | None = None
     features: ImageSet | None = None
@@ -97,26 +94,30 @@ def measure(
         random, extreme: pictures to keep, see `GalleryKeeper`.
         seed: of the random pictures.
     """
-    steps = [_baselines(mean_ab, photos.image_size), *(_step_of(system, photos.image_size) for system in systems)]
+    metrics = _Metrics(photos.image_size)
     keeper = GalleryKeeper([s.name for s in systems], len(photos), random=random, extreme=extreme, seed=seed)
-    rows: dict[str, _Row] = {}
+    rows: dict[str, _RowValues] = {}
     names, pixels = hashlib.sha256(), hashlib.sha256()
     done = 0
     for batch in photos.evaluation_batches(batch_size):
-        for name, photo in zip(photos.names[done : done + len(batch)], batch.numpy(), strict=True):
+        rgb_u8 = batch.numpy()
+        for name, photo in zip(photos.names[done : done + len(rgb_u8)], rgb_u8, strict=True):
             label = name.encode("utf-8") + b"\0"
             names.update(label)
             pixels.update(label + photo.tobytes())
-        results = {row: values for step in steps for row, values in step(batch).items()}
-        pictures = {row: values.pop(_PICTURE).numpy() for row, values in results.items()}
-        for row, values in results.items():
+        pictures = _pictures(FramedBatch(rgb_u8), systems, mean_ab)
+        truth = metrics.describe(rgb_u8)
+        truth_ab = truth.pop(_AB)
+        values = {row: metrics.compare(rgb_u8, truth_ab, picture) for row, picture in pictures.items()}
+        pictures[TRUTH], values[TRUTH] = rgb_u8, truth
+        for row, figures in values.items():
             if row not in rows:
                 wanted = network is not None and (row != TRUTH or truth_features)
-                rows[row] = _Row(features=ImageSet(network, keep_features) if network and wanted else None)
-            rows[row].update(values, pictures[row])
-        grey_mae = results[GREY]["ab_mae"].numpy()
-        keeper.update(pictures, {s.name: grey_mae - results[s.name]["ab_mae"].numpy() for s in systems})
-        done += len(batch)
+                rows[row] = _RowValues(features=ImageSet(network, keep_features) if network and wanted else None)
+            rows[row].update(figures, pictures[row])
+        grey_mae = values[GREY]["ab_mae"].numpy()
+        keeper.update(pictures, {s.name: grey_mae - values[s.name]["ab_mae"].numpy() for s in systems})
+        done += len(rgb_u8)
         if progress is not None:
             progress(done, len(photos))
     ordered = [row for row in rows if row != TRUTH] + [TRUTH]
@@ -130,48 +131,38 @@ def measure(
     )
 
 
-def _batches_of(size: int) -> list[tf.TensorSpec]:
-    """What steps take: photos of one size, however many, so that each is traced once."""
-    return [tf.TensorSpec([None, size, size, 3], tf.uint8)]
+def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[float, float]) -> dict[str, np.ndarray]:
+    """Return rgb_u8 (B, S, S, 3) for each row but the truth's; all rows but `own lightness` share one finish."""
+    grey = np.zeros((len(photos.rgb_u8), 1, 1, 4), np.float32)
+    constant = grey + np.array([0, 0, *mean_ab], np.float32)
+    pictures = {
+        GREY: recolored_batch(photos.rgb_u8, grey),
+        MEAN_COLOR: recolored_batch(photos.rgb_u8, constant),
+    }
+    for system in systems:
+        pictures[system.name] = system.colorize(photos)
+        if system.paints_lightness:
+            pictures[f"{system.name}, {OWN}"] = system.paint(photos)
+    return pictures
 
 
-def _baselines(mean_ab: tuple[float, float], size: int) -> Step:
-    """Grey, the constant colour, and the truth."""
+class _Metrics:
+    """The metrics of pictures of one size, compiled once for batches of any length.
 
-    @tf.function(autograph=False, input_signature=_batches_of(size))
-    def step(rgb_u8: Any) -> dict[str, dict[str, Any]]:
-        L, ab = _lightness_and_chroma(rgb_u8)
-        constant = tf.zeros_like(ab) + tf.constant(mean_ab, tf.float32)
-        return {
-            GREY: _compare(rgb_u8, ab, rgb_to_u8(grey(L)), tf.zeros_like(ab)),
-            MEAN_COLOR: _compare(rgb_u8, ab, rgb_to_u8(recolor(L, constant)), constant),
-            TRUTH: _describe(rgb_u8, ab),
-        }
+    Chroma is that of the finished 8-bit pictures, so that every figure follows from what a user sees.
+    """
 
-    return step
+    def __init__(self, size: int) -> None:
+        rgb_u8 = tf.TensorSpec([None, size, size, 3], tf.uint8)
+        ab = tf.TensorSpec([None, size, size, 2], tf.float32)
+        self.describe = tf.function(_describe, autograph=False, input_signature=[rgb_u8])
+        self.compare = tf.function(_compare, autograph=False, input_signature=[rgb_u8, ab, rgb_u8])
 
 
-def _step_of(system: System, size: int) -> Step:
-    """A system with the photo's own lightness, as a user gets it; and where it predicts RGB what it painted itself."""
-
-    @tf.function(autograph=False, input_signature=_batches_of(size))
-    def step(rgb_u8: Any) -> dict[str, dict[str, Any]]:
-        L, ab = _lightness_and_chroma(rgb_u8)
-        predicted, painted = system.predict(Inputs(L), size)
-        rows = {system.name: _compare(rgb_u8, ab, rgb_to_u8(recolor(L, predicted)), predicted)}
-        if painted is not None:
-            rows[f"{system.name}, {OWN}"] = _compare(rgb_u8, ab, rgb_to_u8(painted), predicted)
-        return rows
-
-    return step
-
-
-def _lightness_and_chroma(rgb_u8: Any) -> tuple[Any, Any]:
-    lab = rgb_to_lab(rgb_from_u8(rgb_u8))
-    return lab[..., :1], lab[..., 1:]
-
-
-def _compare(truth_u8: Any, truth_ab: Any, rgb_u8: Any, ab: Any) -> dict[str, Any]:
+def _compare(truth_u8: Any, truth_ab: Any, rgb_u8: Any) -> dict[str, Any]:
+    """Return all metrics of pictures beside the true photos."""
+    described = _describe(rgb_u8)
+    ab = described.pop(_AB)
     channels = ssim_channels(truth_u8, rgb_u8)
     return {
         "psnr": psnr(truth_u8, rgb_u8),
@@ -181,17 +172,18 @@ def _compare(truth_u8: Any, truth_ab: Any, rgb_u8: Any, ab: Any) -> dict[str, An
         "pixel_accuracy_5": pixel_accuracy(truth_ab, ab, 0.05),
         "ab_mae": ab_mae(truth_ab, ab),
         "ab_psnr": ab_psnr(truth_ab, ab),
-        **_describe(rgb_u8, ab),
+        **described,
     }
 
 
-def _describe(rgb_u8: Any, ab: Any) -> dict[str, Any]:
-    """What needs no truth."""
+def _describe(rgb_u8: Any) -> dict[str, Any]:
+    """Return the metrics of pictures that need no truth, their histogram and their chroma."""
+    ab = rgb_to_lab(rgb_from_u8(rgb_u8))[..., 1:]
     histogram = ab_histogram(ab)
     return {
         "colorfulness": colorfulness(rgb_u8),
         "colorfulness_abs": colorfulness_abs(rgb_u8),
         "ab_entropy": entropy(histogram),
-        _PICTURE: rgb_u8,
         _HISTOGRAM: tf.reduce_sum(histogram, axis=0),
+        _AB: ab,
     }

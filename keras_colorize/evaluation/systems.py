@@ -1,93 +1,138 @@
-"""The systems that are measured: runs, and zoo systems with packaged weights."""
+"""Systems to measure: trained runs, and zoo systems with packaged weights, each coloured as a user's photo is."""
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.spaces import Space, space_of
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
+from keras_colorize.hardware import processors
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.frame import Frame, frame_photo
+from keras_colorize.inference.network import finish_photos
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.training.loading import load_generator
 
 
-@dataclass(frozen=True)
-class System:
-    """A trained generator and what it speaks.
+class FramedBatch:
+    """Photos of one size with the frames that networks see of them.
 
-    name: of its row, unique in an evaluation.
-    image_size: side S at which the network works.
-    run: its folder; None for packaged weights.
+    Args:
+        rgb_u8: `(B, S, S, 3)`.
     """
 
-    name: str
-    generator: keras.Model
-    space: Space
-    recipe: Recipe
-    image_size: int
-    run: RunFolder | None
+    def __init__(self, rgb_u8: np.ndarray) -> None:
+        self.rgb_u8 = rgb_u8
+        self._frames: dict[tuple[int, int | None], list[Frame]] = {}
 
-    def predict(self, inputs: Inputs, size: int) -> tuple[Any, Any | None]:
-        """Inputs (B, size, size, …) → chroma (B, size, size, 2) in CIE units, and the network's own RGB.
+    def frames_for(self, colorizer: Colorizer) -> list[Frame]:
+        """Return a frame for each photo. Systems whose networks take the same frames share them."""
+        kind = colorizer.image_size, colorizer.multiple
+        if kind not in self._frames:
+            self._frames[kind] = [frame_photo(photo, *kind) for photo in self.rgb_u8]
+        return self._frames[kind]
 
-        The network sees the photo at its own size. Where that is not `size`, the inputs are resized to it and the
-        prediction back, bilinearly. The RGB (B, size, size, 3) in [0, 1] is None where the space predicts none.
+
+class System:
+    """A trained system under the name of its row.
+
+    Args:
+        name: unique in an evaluation.
+        colorizer: with which a user would colour photos.
+        run: the folder of its run; None for packaged weights.
+    """
+
+    def __init__(self, name: str, colorizer: Colorizer, run: RunFolder | None = None) -> None:
+        self.name = name
+        self.colorizer = colorizer
+        self.run = run
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the system was trained with."""
+        return self.colorizer.recipe
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels at which the network works."""
+        return self.colorizer.image_size
+
+    @property
+    def paints_lightness(self) -> bool:
+        """Whether the network predicts whole pictures, lightness included."""
+        return self.colorizer.space.predicts_lightness
+
+    def colorize(self, photos: FramedBatch) -> np.ndarray:
+        """Colour photos exactly as the `Colorizer` does when it is called with each of them.
+
+        The network sees one photo at a time: the last bits of its answer depend on how many it sees together.
+
+        Returns:
+            rgb_u8 `(B, S, S, 3)`, bit for bit what a user gets.
         """
-        inputs = inputs.map(lambda field: _resized(field, size, self.image_size))
-        prediction = self.generator(self.space.condition(inputs), training=False)
-        ab = _resized(self.space.chroma(inputs, prediction), self.image_size, size)
-        if not self.space.predicts_lightness:
-            return ab, None
-        return ab, _resized(self.space.merge(inputs, prediction), self.image_size, size)
+        frames = photos.frames_for(self.colorizer)
+        with ThreadPoolExecutor(processors()) as threads:
+            chromas = list(threads.map(lambda frame: self.colorizer.predict([frame])[0], frames))
+        return np.stack(finish_photos(photos.rgb_u8, frames, chromas))
+
+    def paint(self, photos: FramedBatch) -> np.ndarray:
+        """Return the pictures exactly as the network paints them, lightness included.
+
+        The network sees the whole photos. Where they are not of its own size, they are resized to it and its pictures
+        back, bilinearly.
+
+        Returns:
+            rgb_u8 `(B, S, S, 3)`.
+        """
+        return np.asarray(self._painter(photos.rgb_u8))
 
     def digest(self) -> str:
-        """SHA-256 over the generator's weights, first 16 digits: two systems with the same one predict the same."""
+        """Return the first 16 digits of SHA-256 over the generator's weights: equal digests predict the same."""
         sha = hashlib.sha256()
-        for weight in self.generator.weights:
+        for weight in self.colorizer.generator.weights:
             sha.update(np.ascontiguousarray(ops.convert_to_numpy(weight)).tobytes())
         return sha.hexdigest()[:16]
 
+    @functools.cached_property
+    def _painter(self) -> Callable[[Any], Any]:
+        generator, space, own = self.colorizer.generator, self.colorizer.space, self.image_size
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def paint(rgb_u8: Any) -> Any:
+            L = rgb_to_lab(rgb_from_u8(rgb_u8))[..., :1]
+            inputs = Inputs(_resized(L, own))
+            painted = space.merge(inputs, generator(space.condition(inputs), training=False))
+            return rgb_to_u8(_resized(painted, rgb_u8.shape[1]))
+
+        return paint
+
 
 def load_systems(found: Sequence[RunFolder | str]) -> list[System]:
-    """Runs, and zoo systems by name, ready to predict.
+    """Load runs, and zoo systems by name. A run that shares its name with another is named with its folder.
 
     Raises:
         ColorizeError: a run has no weights, or the zoo packages none of that name.
     """
-    systems = [_of_run(what) if isinstance(what, RunFolder) else _of_zoo(what) for what in found]
-    names = Counter(system.name for system in systems)
-    return [_named(system, names[system.name] > 1) for system in systems]
+    colorizers = [
+        Colorizer.from_run(what.path) if isinstance(what, RunFolder) else Colorizer.from_zoo(what) for what in found
+    ]
+    names = Counter(colorizer.name for colorizer in colorizers)
+    systems = []
+    for what, colorizer in zip(found, colorizers, strict=True):
+        run = what if isinstance(what, RunFolder) else None
+        where = f" {run.path.name if run else 'packaged'}" if names[colorizer.name] > 1 else ""
+        systems.append(System(colorizer.name + where, colorizer, run))
+    return systems
 
 
-def _of_run(run: RunFolder) -> System:
-    recipe = run.recipe()
-    return System(recipe.name, load_generator(run, recipe), space_of(recipe), recipe, recipe.data.image_size, run)
-
-
-def _of_zoo(name: str) -> System:
-    colorizer = Colorizer.from_zoo(name)
-    return System(name, colorizer.generator, colorizer.space, colorizer.recipe, colorizer.image_size, None)
-
-
-def _named(system: System, ambiguous: bool) -> System:
-    if not ambiguous:
-        return system
-    where = system.run.path.name if system.run else "packaged"
-    return System(
-        f"{system.name} {where}", system.generator, system.space, system.recipe, system.image_size, system.run
-    )
-
-
-def _resized(images: Any, size: int, wanted: int) -> Any:
-    if size == wanted:
+def _resized(images: Any, size: int) -> Any:
+    if images.shape[1] == size:
         return images
-    return ops.image.resize(
-        images, (wanted, wanted), interpolation="bilinear", antialias=True, data_format="channels_last"
-    )
+    return ops.image.resize(images, (size, size), interpolation="bilinear", antialias=True, data_format="channels_last")
