@@ -18,6 +18,7 @@ from keras_colorize.inference.finish import (
     grey_lightness,
     guided_coefficients,
     recolored,
+    recolored_batch,
 )
 from keras_colorize.inference.frame import frame_photo, scaled_size
 
@@ -256,3 +257,16 @@ def test_a_hundred_megapixels_stay_in_bounds(grey):
     before, after = map(float, run.stdout.split())
     assert after - before < 0.28 + 0.15, "the result (0.28 GiB), the columns and little else"
     assert after < 1.5
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_photos_of_one_size_are_coloured_as_each_alone(dtype, channels):
+    shape = (270, 310)
+    assert BLOCK // (shape[0] * shape[1]) == 3  # three share a block, the last two another
+    photos = np.stack([random_photo((*shape, *channels), dtype, seed) for seed in range(5)])
+    coefficients = np.random.default_rng(2).normal(0, 5, (5, 8, 12, 4)).astype("float32")
+    together = recolored_batch(photos, coefficients)
+    assert together.shape == (5, *shape, 3) and together.dtype == photos.dtype
+    for photo, lines, colored in zip(photos, coefficients, together, strict=True):
+        np.testing.assert_array_equal(recolored(photo, lines), colored)

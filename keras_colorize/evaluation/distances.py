@@ -101,7 +101,8 @@ class Distances:
             columns.append(column)
             reference, told = self._reference(features, digest)
             remarks += told
-            with warnings.catch_warnings(action="ignore"):  # about few photos: one remark instead of one for each row
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about few photos: one remark instead of one for each row
                 for row, own in features.items():
                     if row != TRUTH:
                         figures[row][column.name] = Estimate(fid_between(reference, own).value)

@@ -80,7 +80,7 @@ class System:
         frames = photos.frames_for(self.colorizer)
         with ThreadPoolExecutor(processors()) as threads:
             chromas = list(threads.map(lambda frame: self.colorizer.predict([frame])[0], frames))
-        return np.stack(finish_photos(photos.rgb_u8, frames, chromas))
+        return np.stack(finish_photos(list(photos.rgb_u8), frames, chromas))
 
     def paint(self, photos: FramedBatch) -> np.ndarray:
         """Return the pictures exactly as the network paints them, lightness included.

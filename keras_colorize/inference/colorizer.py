@@ -20,7 +20,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture, read_pictures, to_8_bits
 from keras_colorize.images.pixels import from_image
 from keras_colorize.inference.frame import Frame, frame_photo
-from keras_colorize.inference.network import finish_photo, finite, predict_frames
+from keras_colorize.inference.network import finish_photo, finish_photos, finite, predict_frames
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import load_packaged
@@ -144,11 +144,9 @@ class Colorizer:
         """Colorize several photos, those of one shape in one call of the network; transparency and metadata stay."""
         _check_vividness(vividness)
         frames = [self.frame(picture.pixels) for picture in pictures]
-        chromas = self.predict(frames, vividness)
-        return [
-            replace(picture, pixels=self.finish(picture.pixels, frame, ab, edges))
-            for picture, frame, ab in zip(pictures, frames, chromas, strict=True)
-        ]
+        photos = [picture.pixels for picture in pictures]
+        colored = finish_photos(photos, frames, self.predict(frames, vividness), edges)
+        return [replace(picture, pixels=rgb) for picture, rgb in zip(pictures, colored, strict=True)]
 
     def samples(
         self, image: Photo, count: int, *, seed: int = 0, vividness: float = 1.0, edges: bool = True

@@ -104,7 +104,7 @@ def recolored_batch(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
                 part = photos, rows, slice(left, left + columns_in_block)
                 known = columns[:, :, first : first + weights.shape[1], part[2]]
                 strip = _color_block(lightness(pixels[part]), weights, known, dtype=pixels.dtype.name)
-                colored[part] = strip.numpy()[: pixels[part][..., :1].size].reshape(colored[part].shape)
+                colored[part] = strip.numpy()[: colored[part].size // 3].reshape(colored[part].shape)
     return colored
 
 
