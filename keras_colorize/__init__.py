@@ -1,37 +1,43 @@
 """Keras Colorize: colorization of photographs.
 
-Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
-
     from keras_colorize import colorize
-    rgb = colorize("old.jpg")  # at the photo's own size; `Colorizer` has all that can be set
+    rgb = colorize("old.jpg")  # at the photo's own size; `Colorizer` has more settings
 
     from keras_colorize import Recipe, build_generator
-    generator = build_generator(Recipe.load("pix2pix"))
+    generator = build_generator(Recipe.load("pix2pix"))  # a keras.Model with fresh weights
+
+Importing this package loads neither TensorFlow nor Keras: each public name is imported at its first use.
 """
 
-from keras_colorize.lazy import lazy_names
+from importlib import import_module
+
+from keras_colorize.lazy import after_import, lazy_names
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ColorizeError": "errors",
     "Colorizer": "inference.colorizer",
-    "GANTrainer": "training",
-    "Recipe": "recipes",
+    "GANTrainer": "training.gan",
+    "Recipe": "recipes.schema",
     "RunFolder": "runs.folder",
-    "SupervisedTrainer": "training",
+    "SupervisedTrainer": "training.supervised",
     "build_generator": "models.networks",
-    "build_stages": "training",
+    "build_stages": "training.stages",
     "colorize": "inference.colorizer",
     "colorize_folder": "batch.folder",
     "get_space": "color.spaces",
     "lab_to_rgb": "color.lab",
     "load_split": "data.batches",
-    "open_source": "data",
+    "open_source": "data.sources",
+    "packaged_names": "recipes.zoo",
     "rgb_to_lab": "color.lab",
-    "zoo_names": "recipes",
+    "zoo_names": "recipes.files",
 }
 
 __all__ = ["__version__", *_HOMES]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+
+# Keras loads a saved model only where the classes of its layers are registered, which importing them does.
+after_import("keras", lambda: import_module("keras_colorize.models"))

@@ -1,7 +1,7 @@
-"""What commands and Python interface agree on when nothing else is said. Nothing here loads TensorFlow."""
+"""Default values that the command line and the Python interface share. Nothing here loads TensorFlow."""
 
-# The system of the zoo that colorizes photos; it comes with weights.
+# The system of the zoo that colorizes photos unless another is named; it comes with weights.
 DEFAULT_MODEL = "vivid"
 
-# 1 is the system's own; far above it every photo ends at the edge of the gamut.
+# 1 leaves the system's colours as they are; far above it every colour ends at the edge of the gamut.
 LARGEST_VIVIDNESS = 10.0

@@ -1,4 +1,4 @@
-"""The browser demo of `docs/demo` on this machine: its files with the headers that threads in WebAssembly need."""
+"""A web server for the browser demo of `docs/demo`, with the headers that threads in WebAssembly need."""
 
 import sys
 from http import HTTPStatus
@@ -27,10 +27,10 @@ HEADERS = {
 
 
 def demo_folder() -> Path:
-    """Where the page is: `docs/demo` in a checkout, `keras_colorize/demo` when installed."""
+    """Return the folder of the page: `docs/demo` in a checkout, `keras_colorize/demo` when installed."""
     package = Path(__file__).resolve().parent
-    checkout = package.parent / "docs" / "demo"
-    return checkout if checkout.is_dir() else package / "demo"
+    installed = package / "demo"
+    return installed if installed.is_dir() else package.parent / "docs" / "demo"
 
 
 def demo_files(folder: Path, model_file: Path | None = None) -> dict[str, Path]:
@@ -78,7 +78,7 @@ def make_server(files: dict[str, Path], host: str = "127.0.0.1", port: int = 0) 
         return _Server((host, port), files)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ColorizeError(f"cannot serve at {host}:{port} ({reason}): choose another --port, 0 for any") from None
+        raise ColorizeError(f"cannot serve at {host}:{port} ({reason}): choose another `port`, 0 for any") from None
 
 
 class _Server(ThreadingHTTPServer):
@@ -135,4 +135,4 @@ def _check_model(file: Path) -> None:
     except OSError as error:
         raise ColorizeError(f"cannot read the model {file}: {error.strerror}") from None
     if head[4:] != b"TFL3":
-        raise ColorizeError(f"{file} is no TFLite model: keras-colorize export --format tflite makes one")
+        raise ColorizeError(f"{file} is no TFLite model", action="export_tflite")

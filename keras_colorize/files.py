@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and names of files that any output takes."""
+"""Files that are written whole or not at all, and file names that every terminal and text file can show."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ def written_whole(
     """Write a file under a temporary name, then rename it: a reader never sees half a file.
 
     Args:
-        file: what it is called at the end.
-        temporary: what it is called until then, in the same folder; `tmp-` and its name unless given.
-        rename: the temporary file to `file`; unless given, a file of that name is replaced.
+        file: the final name.
+        temporary: the name until then, in the same folder; by default `tmp-` and the final name.
+        rename: called with `temporary` and `file` at the end; by default it replaces a file of that name.
 
     Yields:
-        `temporary`, to be written. If the block raises, nothing is left of it.
+        The temporary name, for the block to write. If the block raises, the temporary file is removed.
     """
     temporary = temporary or file.with_name(f"tmp-{file.name}")
     try:
@@ -27,9 +27,12 @@ def written_whole(
         rename(temporary, file)
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)  # what a full disk left of it
+            temporary.unlink(missing_ok=True)  # the part that fitted on a full disk
 
 
 def printable(path: str) -> str:
-    """NFC, since macOS stores decomposed names; bytes that are no UTF-8 become '?', so that any output takes them."""
+    """Return a file name as text that every output accepts.
+
+    Letters are composed (NFC), since macOS stores them decomposed; bytes that are not UTF-8 become '?'.
+    """
     return unicodedata.normalize("NFC", path).encode("utf-8", "replace").decode()

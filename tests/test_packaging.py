@@ -1,5 +1,6 @@
 """A wheel works outside the checkout, zoo included."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -38,3 +39,18 @@ def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
     )
     listed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert listed.stdout.split() == sorted(path.stem for path in (ROOT / "zoo").glob("*.toml"))
+
+
+def test_an_installed_package_ignores_the_zoo_of_another_distribution(tmp_path):
+    ignored = shutil.ignore_patterns("__pycache__", "*.npz")
+    shutil.copytree(ROOT / "keras_colorize", tmp_path / "keras_colorize", ignore=ignored)
+    shutil.copytree(ROOT / "zoo", tmp_path / "keras_colorize" / "zoo", ignore=ignored)
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "lion.toml").write_text("name = 'lion'\n")
+    code = "import keras_colorize; print(keras_colorize.__file__, *keras_colorize.zoo_names())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    file, *names = done.stdout.split()
+    assert Path(file) == tmp_path / "keras_colorize" / "__init__.py"
+    assert names == sorted(path.stem for path in (ROOT / "zoo").glob("*.toml"))

@@ -1,30 +1,45 @@
-"""Recipe files: those of the packaged zoo and a user's own, read as tables with everything that they extend."""
+"""Recipe files of the packaged zoo and of users, read as tables together with the recipes that they extend."""
 
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.recipes.toml import merge
 
-# A network of another name has arguments of its own: it replaces the one that it comes over, arguments and all.
+# A network of another name has other arguments: it replaces the table below it instead of being merged with it.
 NETWORKS = ("generator", "discriminator")
 
 
-def zoo_folder() -> Any:
-    """Where the packaged recipes are: `keras_colorize.zoo` when installed, `zoo/` beside the package in a checkout."""
-    checkout = Path(__file__).resolve().parents[2] / "zoo"
-    return checkout if checkout.is_dir() else resources.files("keras_colorize.zoo")
+def zoo_folder() -> Traversable:
+    """Return the folder of the packaged recipes, weights and results.
+
+    An installed package carries it as `keras_colorize/zoo`; in a checkout it is `zoo/` beside the package.
+    """
+    installed = resources.files("keras_colorize") / "zoo"
+    # This order matters: `zoo` beside an installed package may belong to any other distribution.
+    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "zoo"
 
 
 def zoo_names() -> list[str]:
-    """Names of the packaged recipes, sorted."""
+    """Return the names of the packaged recipes, sorted."""
     return sorted(entry.name.removesuffix(".toml") for entry in zoo_folder().iterdir() if entry.name.endswith(".toml"))
 
 
 def recipe_texts(name_or_file: str) -> list[tuple[str, str]]:
-    """Name and TOML text, comments and all, of a recipe and of those that it extends, itself first."""
+    """Read a recipe and the recipes that it extends.
+
+    Args:
+        name_or_file: a name of the zoo, or a path that ends in `.toml`.
+
+    Returns:
+        Pairs of name and TOML text, with its comments; the recipe itself comes first.
+
+    Raises:
+        ColorizeError: there is no such recipe, its TOML is broken, or it extends itself.
+    """
     texts: list[tuple[str, str]] = []
     seen: list[str] = []
     reference: str | None = name_or_file
@@ -35,13 +50,17 @@ def recipe_texts(name_or_file: str) -> list[tuple[str, str]]:
         text = _read_text(reference)
         texts.append((Path(reference).stem, text))
         parent = str(_parse(text, reference).get("extends", ""))
-        # A file is looked for beside the recipe that names it, anything else in the zoo.
+        # A file name is relative to the recipe that names it; any other name is one of the zoo.
         reference = str(Path(reference).parent / parent) if parent.endswith(".toml") else parent or None
     return texts
 
 
 def read_table(name_or_file: str) -> dict[str, Any]:
-    """The recipe over those that it extends, as one table."""
+    """Merge a recipe over the recipes that it extends, and return one table.
+
+    Raises:
+        ColorizeError: as `recipe_texts`.
+    """
     table: dict[str, Any] = {}
     for name, text in reversed(recipe_texts(name_or_file)):
         table = merge(table, {"name": name} | _parse(text, name), NETWORKS)

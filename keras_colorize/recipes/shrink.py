@@ -1,10 +1,10 @@
-"""One rule each for shrinking any recipe: to seconds (`--smoke`), and to minutes on the packaged sample photos."""
+"""Smaller runs of any recipe: one of seconds for a trial, one of minutes for the packaged sample photos."""
 
 from collections.abc import Collection
 
-from keras_colorize.recipes import Recipe
+from keras_colorize.recipes.schema import Recipe
 
-# Enough to walk through every line of a run in seconds.
+# Enough to execute every line of a run in seconds.
 SMOKE: dict[str, int] = {
     "data.image_size": 32,
     "data.batch_size": 4,
@@ -15,7 +15,7 @@ SMOKE: dict[str, int] = {
     "schedule.steps_per_epoch": 2,
 }
 
-# `train.py --model unet_skip` with nothing else: two and a half minutes of training on two cores (26 images/s).
+# For `unet_skip` two and a half minutes of training on two cores (26 images/s).
 SAMPLE: dict[str, int] = {
     "data.image_size": 64,
     "data.batch_size": 8,
@@ -25,18 +25,20 @@ SAMPLE: dict[str, int] = {
     "schedule.log_every": 10,
 }
 
-
+# Fields in which 0 means "all".
 ZERO_IS_ALL = {"data.limit", "schedule.steps_per_epoch"}
 
 
 def shrink(recipe: Recipe, sizes: dict[str, int], keep: Collection[str] = ()) -> tuple[Recipe, dict[str, tuple]]:
-    """Take each field down to its value in `sizes` where it is larger (or 0, which stands for "all").
+    """Lower each field of a recipe to its value in `sizes` where it is larger.
 
     Args:
-        keep: dotted fields that the user set: left as they are.
+        recipe: the recipe to shrink.
+        sizes: dotted fields with their largest values, such as `SMOKE` and `SAMPLE`.
+        keep: dotted fields that stay as they are, because the user has set them.
 
     Returns:
-        The recipe, and what changed as field → (before, after).
+        The smaller recipe, and its changes: field → (before, after).
     """
     changes = {}
     for path, small in sizes.items():
