@@ -57,7 +57,7 @@ STILL_MISNAMED: set[str] = {
     "batch.batching", "cli.quiet", "evaluation.finding", "export.cheap_color", "export.extras", "export.fitting",
     "export.served", "images.deep", "metrics.streaming", "training.averaging", "training.loading",
 }  # fmt: skip
-STILL_TWICE: set[str] = {"Entry", "Frame", "Card"}
+STILL_TWICE: set[str] = {"Entry", "Frame", "Card", "Network"}
 STILL_SPEAKS: set[str] = {
     "batch.failures", "batch.plan", "beam.jobs", "beam.options", "beam.run", "color.bins", "convert.files",
     "evaluation.distances", "evaluation.evaluate", "export.export", "export.request", "export.served", "export.verify",

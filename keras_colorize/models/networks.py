@@ -8,7 +8,7 @@ import keras
 
 from keras_colorize.color.spaces import space_of
 from keras_colorize.models import registry
-from keras_colorize.recipes import Architecture, Recipe
+from keras_colorize.recipes import Network, Recipe
 
 # "recipe" stands for `data.image_size` of the recipe, None for a network that takes photos of any size.
 ImageSize = int | Literal["recipe"] | None
@@ -45,7 +45,7 @@ def build_discriminator(
     return _build(recipe, recipe.discriminator, "discriminator", image_size, precision)
 
 
-def _build(recipe: Recipe, network: Architecture, kind: registry.Kind, image_size: ImageSize, precision: str) -> keras.Model:
+def _build(recipe: Recipe, network: Network, kind: registry.Kind, image_size: ImageSize, precision: str) -> keras.Model:
     space = space_of(recipe)
     args = dict(network.args)
     if "backbone_weights" in registry.arguments(network.name, kind):

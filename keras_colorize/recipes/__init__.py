@@ -1,13 +1,13 @@
-"""Recipes: fields (`schema`), TOML (`toml`, `files`), model cards of the packaged ones (`zoo`), small runs (`shrink`)."""
+"""Recipes: fields (`schema`), TOML (`toml`, `files`), cards of the packaged ones (`zoo`), small runs (`shrink`)."""
 
 from keras_colorize.recipes.files import recipe_texts, zoo_folder, zoo_names
 from keras_colorize.recipes.schema import (
-    Architecture,
     Augment,
     Data,
     Decoding,
     EarlyStopping,
     Loss,
+    Network,
     Optimizer,
     Pretrain,
     Recipe,
@@ -17,13 +17,13 @@ from keras_colorize.recipes.schema import (
 from keras_colorize.recipes.zoo import ModelCard, load_card, packaged_names, packaged_sha256
 
 __all__ = [
-    "Architecture",
     "Augment",
     "Data",
     "Decoding",
     "EarlyStopping",
     "Loss",
     "ModelCard",
+    "Network",
     "Optimizer",
     "Pretrain",
     "Recipe",

@@ -18,7 +18,7 @@ from keras_colorize.recipes.toml import bounded, from_table, merge, nested, pars
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Network:
     """An architecture of the registry and its builder's own arguments."""
 
     name: str = ""
@@ -176,8 +176,8 @@ class Recipe:
     report: str = ""
     summary: str = ""
     space: Literal["lab", "rgb", "rgb01", "binned_lab"] = "lab"
-    generator: Architecture = field(default_factory=Architecture)
-    discriminator: Architecture | None = None
+    generator: Network = field(default_factory=Network)
+    discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
     initial_weights: str = ""
     stochastic: bool = False
