@@ -111,10 +111,11 @@ class Checker:
 
     def _colorize(self, folder: Path, out: Path, mutants: Sequence[Mutant], findings: Findings, beat: Beat) -> None:
         from keras_colorize.batch.folder import colorize_folder
-        from keras_colorize.batch.plan import ERRORS_FILE
+        from keras_colorize.batch.plan import ERRORS_FILE, IN_COLOR_FILE, FolderSettings
 
+        settings = FolderSettings(max_pixels=self.max_pixels)
         results = {}
-        for result in colorize_folder(self.colorizer, folder, out, max_pixels=self.max_pixels):
+        for result in colorize_folder(self.colorizer, folder, out, settings):
             if result.source.name in results:
                 findings.problem(result.source.name, "colorize: two results")
             results[result.source.name] = result
@@ -123,7 +124,7 @@ class Checker:
         errors_file = out / ERRORS_FILE
         rows = list(csv.reader(errors_file.open(encoding="utf-8", newline=""))) if errors_file.exists() else []
         listed = {Path(row[0]).name: row[1] for row in rows[1:]}
-        written = {ERRORS_FILE} & {path.name for path in out.iterdir()}
+        written = {ERRORS_FILE, IN_COLOR_FILE} & {path.name for path in out.iterdir()}
         for one in mutants:
             result = results.get(one.name)
             colored = result is not None and result.error is None
@@ -167,7 +168,7 @@ class Checker:
         failed = sum(not taken for taken in findings.colored.values())
         if code != bool(failed) or (failed and f"failed   {failed:,}, listed" not in said.getvalue()):
             findings.problem("", f"the command ends with {code} where {failed} of the photos fail")
-        made = sum(1 for path in out.iterdir()) - bool(failed)  # errors.csv
+        made = sum(path.suffix != ".csv" for path in out.iterdir())
         if made != len(findings.colored) - failed + 1:  # the control
             findings.problem("", f"the command makes {made} files of {len(findings.colored) - failed} photos")
 

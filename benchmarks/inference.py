@@ -34,6 +34,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_colorize.batch.folder import colorize_folder
+from keras_colorize.batch.plan import FolderSettings
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.images import read_pictures, write_pictures
 from keras_colorize.inference import finish as fullsize
@@ -119,10 +120,8 @@ def race(colorizer: Colorizer, photos: list[Path], out: Path, repeats: int, pyto
     """The folder as often as asked for, in turns; photos per second."""
 
     def ours() -> None:
-        failed = [
-            result for result in colorize_folder(colorizer, photos[0].parent, out, overwrite=True) if result.error
-        ]
-        assert not failed
+        results = colorize_folder(colorizer, photos[0].parent, out, FolderSettings(overwrite=True))
+        assert not [result.error for result in results if result.error]
 
     runners: dict[str, Callable[[], None]] = {"keras_colorize": ours}
     if pytorch:

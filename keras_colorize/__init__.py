@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ColorizeError": "errors",
     "Colorizer": "inference.colorizer",
+    "FolderSettings": "batch.plan",
     "GANTrainer": "training.gan",
     "Recipe": "recipes.schema",
     "RunFolder": "runs.folder",

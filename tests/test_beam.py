@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from keras_colorize.batch import write as photo
-from keras_colorize.batch.plan import plan_jobs
+from keras_colorize.batch.plan import FolderSettings, plan_jobs
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.saved_model import Limits, save
 from keras_colorize.export.session import ServingSession
@@ -75,8 +76,8 @@ def listed(out):
 
 def assert_same_results(ours, theirs):
     """The same files with the same pixels, transparency and metadata."""
-    assert contents(ours) == contents(theirs)
-    for name in contents(ours) - {"errors.csv"}:
+    assert contents(ours) | {"in_color.csv"} == contents(theirs) | {"in_color.csv"}
+    for name in contents(ours) - {"errors.csv", "in_color.csv"}:
         for a, b in zip(read_pictures(ours / name), read_pictures(theirs / name), strict=True):
             assert a.pixels.shape == b.pixels.shape and a.depth == b.depth
             assert np.abs(a.pixels.astype(int) - b.pixels.astype(int)).mean() <= TOLERANCE[a.depth], name
@@ -107,10 +108,24 @@ def test_as_on_one_machine(photos, run_folder, served, tmp_path, capsys, options
     assert listed(here) == listed(there) and len(listed(there)) == 2
     assert "done     13 of 15 photos" in said_there
     assert f"failed   2, listed in {there / 'errors.csv'}:" in said_there
-    remarks = [line for line in said.splitlines() if "not black and white" in line]
-    remarks_there = [line for line in said_there.splitlines() if "not black and white" in line]
+    listed_in_color = (here / "in_color.csv").read_text(encoding="utf-8")
     # What is done for a second time has its results, and is not looked at again.
-    assert remarks and remarks_there == ([] if "direct_runner_bundle_repeat=1" in options else remarks)
+    if "direct_runner_bundle_repeat=1" not in options:
+        assert (there / "in_color.csv").read_text(encoding="utf-8") == listed_in_color
+        assert "colour   1 photo had colours" in said and "colour   1 photo had colours" in said_there
+
+
+def test_photos_in_colour_are_left_alone(run_folder, served, tmp_path, capsys):
+    save_grey(tmp_path / "in" / "grey.png")
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "in" / "color.png")
+    runner = ("--runner", "direct", "--saved-model", served)
+    for out, which in {"here": ("--run", run_folder), "there": runner}.items():
+        code, said, _ = command(capsys, tmp_path / "in", "--out", tmp_path / out, "--skip-color", *which)
+        assert code == 0 and "done     1 of 2 photos" in said
+        assert f"left     1 photo in colour, not colorized; listed in {tmp_path / out / 'in_color.csv'}:" in said
+        assert f"  {tmp_path / 'in' / 'color.png'}\n" in said
+    assert_same_results(tmp_path / "here", tmp_path / "there")
+    assert contents(tmp_path / "there") == {"grey.png", "in_color.csv"}
 
 
 @pytest.mark.parametrize("system", ["run", pytest.param("vivid", marks=pytest.mark.slow)])
@@ -157,11 +172,11 @@ def test_a_photo_that_another_worker_has_done_is_done(served, tmp_path, monkeypa
     save_grey(tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
     out = tmp_path / "out"
     monkeypatch.chdir(tmp_path)
-    jobs = absolute_jobs(plan_jobs(["in"], "out"))
+    jobs = absolute_jobs(plan_jobs(["in"], "out").jobs)
     out.mkdir()
     (out / "a.png").write_bytes(b"another worker's")
     with work_folder(out) as work:
-        given = (out, work, find_saved_model(served), photo.Settings(), pipeline_options("direct", []))
+        given = (out, work, find_saved_model(served), FolderSettings(), pipeline_options("direct", []))
         for _ in range(2):
             outcome = run_pipeline(jobs, *given)
             assert (outcome.done, outcome.errors) == (2, {})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from keras_colorize.color.lab import rgb_to_lab
@@ -70,12 +71,16 @@ def test_one_of_each_format_and_three_broken_files(photos, run_folder, tmp_path,
     code, said, error = command(capsys, photos, "--out", out, "--run", run_folder)
     assert (code, error) == (1, "")
     whole = {path.name for path in photos.iterdir()} - BROKEN - {"notes.txt"}
-    expected = (whole - {"animation.gif"}) | {"animation.png", "errors.csv"}
+    expected = (whole - {"animation.gif"}) | {"animation.png", "errors.csv", "in_color.csv"}
     assert {path.name for path in out.iterdir()} == expected
     assert "done     14 of 17 photos" in said
     assert f"failed   3, listed in {out / 'errors.csv'}" in said
     assert set(re.findall(r"^  .*/([^/\n]+?): ", said, re.M)) == BROKEN
-    assert re.search(r"^\d+ photos: not black and white", said, re.M)
+    in_color = re.search(r"^colour   (\d+) photos had colours", said, re.M)
+    with (out / "in_color.csv").open(newline="", encoding="utf-8") as stream:
+        listed = list(csv.DictReader(stream))
+    assert len(listed) == int(in_color[1]) > 3 and {row["colorized"] for row in listed} == {"yes"}
+    assert f"  1 .txt: {photos / 'notes.txt'}\n" in said
     with (out / "errors.csv").open(newline="", encoding="utf-8") as stream:
         assert {Path(row["file"]).name for row in csv.DictReader(stream)} == BROKEN
     for name in whole:
@@ -97,7 +102,7 @@ def test_resume_overwrite_and_neither(photos, run_folder, tmp_path, capsys):
     for name in BROKEN:
         (photos / name).unlink()
     assert command(capsys, photos / "*.jp*g", "--out", out, "--run", run_folder)[0] == 0
-    first = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    first = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.suffix != ".csv"}
     assert first.keys() == {"progressive.jpg", "cmyk.jpeg", "grey.jpg"}
     message = fails(capsys, photos, "--out", out, "--run", run_folder)
     assert "3 results exist" in message
@@ -139,6 +144,50 @@ def test_lines_instead_of_a_bar_where_there_is_no_terminal(run_folder, tmp_path,
     assert lines == [str(count) for count in range(2, 20, 2)]
 
 
+def test_what_is_passed_over_is_counted_and_named(run_folder, tmp_path, capsys):
+    save_grey(tmp_path / "in/a.png", tmp_path / "in/deeper/b.png", tmp_path / "in/.hidden/c.png")
+    for name in ("IMG_1.CR2", "IMG_2.cr2", "film.mp4", "README"):
+        (tmp_path / "in" / name).write_bytes(b"not read")
+    code, said, _ = command(capsys, tmp_path / "in", "--out", tmp_path / "in/out", "--run", run_folder)
+    assert code == 0
+    folder = tmp_path / "in"
+    assert said.splitlines()[-5:] == [
+        "passed   4 files over, of kinds that are not read:",
+        f"  2 .cr2: {folder / 'IMG_1.CR2'} … IMG_2.cr2",
+        f"  1 without suffix: {folder / 'README'}",
+        f"  1 .mp4: {folder / 'film.mp4'}",
+        f"passed   1 folder over, which --recursive searches: {folder / 'deeper'}",
+    ]
+    code, said, _ = command(capsys, folder, "--out", tmp_path / "out", "--run", run_folder, "--recursive")
+    assert "done     3 of 3 photos" in said, "of the first run's results too, which are not in --out now"
+    assert "folder over" not in said
+
+
+def test_skip_color_names_the_photos_that_it_leaves_alone(run_folder, tmp_path, capsys):
+    save_grey(tmp_path / "in/grey.png")
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "in/in colour.png")
+    code, said, _ = command(capsys, tmp_path / "in", "--out", tmp_path / "out", "--run", run_folder, "--skip-color")
+    assert code == 0 and "done     1 of 2 photos" in said
+    assert f"left     1 photo in colour, not colorized; listed in {tmp_path / 'out' / 'in_color.csv'}:" in said
+    assert f"  {tmp_path / 'in' / 'in colour.png'}\n" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["grey.png", "in_color.csv"]
+    code, said, _ = command(capsys, tmp_path / "in", "--out", tmp_path / "out", "--run", run_folder, "--resume")
+    assert code == 0 and "done     1 of 2 photos" in said
+    assert "colour   1 photo had colours, which were replaced (--skip-color leaves them as they are)" in said
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(run_folder, tmp_path, capsys):
+    save_grey(tmp_path / "a.png")
+    (tmp_path / "file").write_text("no folder")
+    for out, message in {
+        tmp_path / "file": "is a file; expected a folder",
+        tmp_path / "file" / "deeper": "cannot be made (Not a directory)",
+        "/proc/colour": "--out '/proc/colour' cannot be made",
+    }.items():
+        if Path(out).parent.exists():
+            assert message in fails(capsys, tmp_path / "a.png", "--out", out, "--run", run_folder)
+
+
 def test_vividness_nought_is_pale(run_folder, tmp_path, capsys):
     save_grey(tmp_path / "a.png")
     for vividness in ("0", "1"):
@@ -157,7 +206,7 @@ def test_vividness_nought_is_pale(run_folder, tmp_path, capsys):
         (["empty"], "no photos in folder"),
         (["photos", "--vividness", "-1"], "--vividness is -1: expected 0 to 10"),
         (["photos", "--vividness", "nan"], "--vividness is nan"),
-        (["photos", "--samples", "0"], "--samples is 0: expected 1"),
+        (["photos", "--samples", "0"], "--samples is 0: expected 1 to 1000"),
         (["photos", "--quality", "101"], "--quality is 101"),
         (["photos", "--batch-size", "0"], "--batch-size is 0"),
         (["photos", "--max-megapixels", "0"], "--max-megapixels is 0"),

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from PIL import Image
+import skimage.data
+from PIL import Image, ImageFont
 
+from keras_colorize.batch import workers
 from keras_colorize.batch import write as photo
-from keras_colorize.batch.batching import Batcher, PixelBudget, count_pixels
-from keras_colorize.batch.contact_sheet import COMPARED_WIDTH, GAP, THUMBNAIL, compared, compared_side
+from keras_colorize.batch.contact_sheet import COLUMNS, COMPARED_WIDTH, GAP, THUMBNAIL, _font_file, make_tile, tile_side
 from keras_colorize.batch.folder import colorize_folder
-from keras_colorize.batch.plan import PHOTOS_PER_SHEET, plan_jobs
+from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.plan import PHOTOS_PER_SHEET, FolderSettings, plan_jobs
+from keras_colorize.batch.workers import Batcher
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture, read_pictures, write_pictures
@@ -55,15 +58,17 @@ def test_a_folder_a_file_and_a_pattern(tmp_path):
     save_grey(tmp_path / "scan 1.tif", tmp_path / "scan 2.tif")
     (tmp_path / "in" / "notes.txt").write_text("no photo")
     (tmp_path / "scan 3.txt").write_text("no photo")
-    jobs = plan_jobs([tmp_path / "in", tmp_path / "in" / "b.jpg", tmp_path / "scan*"], tmp_path / "out")
-    assert [job.name for job in jobs] == ["a.PNG", "b.jpg", "scan 1.tif", "scan 2.tif"]
+    plan = plan_jobs([tmp_path / "in", tmp_path / "in" / "b.jpg", tmp_path / "scan*"], tmp_path / "out")
+    assert [job.name for job in plan.jobs] == ["a.PNG", "b.jpg", "scan 1.tif", "scan 2.tif"]
+    assert plan.others == (tmp_path / "in" / "notes.txt", tmp_path / "scan 3.txt")
+    assert plan.closed == (tmp_path / "in" / "deeper",)
     assert not (tmp_path / "out").exists(), "planning writes nothing"
 
 
 def test_folders_are_kept_with_recursive_and_results_are_no_photos(tmp_path):
     save_grey(*(tmp_path / name for name in ("1950/a.jpg", "1960/a.jpg", "out/1950/a.jpg")))
     (tmp_path / "1960" / "loop").symlink_to(tmp_path, target_is_directory=True)
-    jobs = plan_jobs([tmp_path], tmp_path / "out", recursive=True, resume=True)
+    jobs = plan_jobs([tmp_path], tmp_path / "out", FolderSettings(recursive=True, resume=True)).jobs
     assert [job.name for job in jobs] == ["1950/a.jpg", "1960/a.jpg"]
     assert [bool(job.missing) for job in jobs] == [False, True]
 
@@ -81,7 +86,8 @@ def test_folders_are_kept_with_recursive_and_results_are_no_photos(tmp_path):
 )
 def test_names_of_results(name, options, results, tmp_path):
     (tmp_path / name).write_bytes(b"planning opens no photo")
-    assert names(plan_jobs([tmp_path / name], tmp_path / "out", **options), tmp_path / "out") == {name: results}
+    plan = plan_jobs([tmp_path / name], tmp_path / "out", FolderSettings(**options))
+    assert names(plan.jobs, tmp_path / "out") == {name: results}
 
 
 @pytest.mark.parametrize(
@@ -90,12 +96,12 @@ def test_names_of_results(name, options, results, tmp_path):
         (["photso"], {}, "did you mean 'photos'?"),
         ([], {}, "no photos given"),
         (["empty"], {}, "no photos in folder"),
-        (["parent"], {}, "the folders in it hold 2: add --recursive"),
+        (["parent"], {}, "the folders in it hold 2: add `recursive`"),
         (["empty"], {"recursive": True}, "or the folders in it (looked for"),
         (["photos/*.tif"], {}, "no photos match"),
         (["photos"], {"format": "docx"}, "docx"),
         (["photos"], {"resume": True, "overwrite": True}, "give one of the two"),
-        (["photos"], {"samples": 0}, "--samples is 0"),
+        (["photos"], {"samples": 0}, "`samples` is 0: expected 1 to 1000"),
         (["parent/1950", "parent/1960"], {}, "would both become"),
         (["photos", "photos/a.png", "other/a.gif"], {"format": "png"}, "would both become"),
         (["photos", "clash/contact-sheet-001.jpg"], {"contact_sheet": True}, "the contact sheet and"),
@@ -108,7 +114,7 @@ def test_what_is_refused(paths, options, message, tmp_path):
     save_grey(tmp_path / "photos/a.png") if "photos/a.png" in paths else None
     before = contents(tmp_path)
     with pytest.raises(ColorizeError) as error:
-        plan_jobs([tmp_path / path for path in paths], tmp_path / "out", **options)
+        plan_jobs([tmp_path / path for path in paths], tmp_path / "out", FolderSettings(**options))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert contents(tmp_path) == before
@@ -124,19 +130,22 @@ def test_results_never_replace_a_photo_unasked(tmp_path):
     save_grey(tmp_path / "a.jpg", tmp_path / "a-1.jpg")
     for options in ({}, {"resume": True}):
         with pytest.raises(ColorizeError, match="would replace the photo it is made from"):
-            plan_jobs([tmp_path / "a.jpg"], tmp_path, **options)
-    assert plan_jobs([tmp_path / "a.jpg"], tmp_path, overwrite=True)[0].missing == {tmp_path / "a.jpg"}
+            plan_jobs([tmp_path / "a.jpg"], tmp_path, FolderSettings(**options))
+    assert plan_jobs([tmp_path / "a.jpg"], tmp_path, FolderSettings(overwrite=True)).jobs[0].missing == {
+        tmp_path / "a.jpg"
+    }
     with pytest.raises(ColorizeError, match="another of the photos"):  # read after it was replaced
-        plan_jobs([tmp_path], tmp_path, samples=2, overwrite=True)
+        plan_jobs([tmp_path], tmp_path, FolderSettings(samples=2, overwrite=True))
 
 
 def test_results_that_exist(tmp_path):
     save_grey(tmp_path / "in/a.jpg", tmp_path / "in/b.jpg", tmp_path / "out/a.jpg")
-    with pytest.raises(ColorizeError, match=r"1 result exists .* first 'a.jpg': --resume .* --overwrite"):
+    with pytest.raises(ColorizeError, match=r"1 result exists .* first 'a.jpg': `resume` .* `overwrite`"):
         plan_jobs([tmp_path / "in"], tmp_path / "out")
-    resumed = plan_jobs([tmp_path / "in"], tmp_path / "out", resume=True)
-    assert [len(job.missing) for job in resumed] == [0, 1]
-    assert [len(job.missing) for job in plan_jobs([tmp_path / "in"], tmp_path / "out", overwrite=True)] == [1, 1]
+    resumed = plan_jobs([tmp_path / "in"], tmp_path / "out", FolderSettings(resume=True))
+    assert [len(job.missing) for job in resumed.jobs] == [0, 1]
+    again = plan_jobs([tmp_path / "in"], tmp_path / "out", FolderSettings(overwrite=True))
+    assert [len(job.missing) for job in again.jobs] == [1, 1]
 
 
 def test_errors_csv_of_somebody_else_stays(tmp_path):
@@ -259,9 +268,11 @@ def test_the_pixels_of_all_photos_in_work_stay_within_the_budget(colorizer, tmp_
             held -= 1920
         return remarks
 
-    monkeypatch.setattr(photo, "read_pictures", counted_read)
+    monkeypatch.setattr(workers, "read_pictures", counted_read)
     monkeypatch.setattr(photo, "write_pictures", counted_write)
-    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", pixels_in_flight=3 * 1920 + 100))
+    results = list(
+        colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(pixels_in_flight=3 * 1920 + 100))
+    )
     assert not [result.error for result in results if result.error]
     assert 1920 < highest <= 3 * 1920
 
@@ -291,8 +302,8 @@ def test_photos_in_one_batch_are_as_each_alone(colorizer, tmp_path):
     for number, (height, width) in enumerate([(40, 48), (48, 40), (64, 20), (40, 48), (33, 33)] * 3):
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(grey_photo(number, height, width)).save(tmp_path / "in" / f"{number}.png")
-    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "many", batch_size=4))
-    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "single", batch_size=1))
+    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "many", FolderSettings(batch_size=4)))
+    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "single", FolderSettings(batch_size=1)))
     for name in contents(tmp_path / "many"):
         difference = pixels(tmp_path / "many" / name).astype(int) - pixels(tmp_path / "single" / name)
         # The gamut is searched in steps, so that rounding in the network may show in single pixels.
@@ -302,7 +313,7 @@ def test_photos_in_one_batch_are_as_each_alone(colorizer, tmp_path):
 def test_pages_of_a_tiff_come_back_as_pages(colorizer, tmp_path):
     pages = [Image.fromarray(grey_photo(number, 32 + number, 40)) for number in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
-    (result,) = colorize_folder(colorizer, tmp_path / "pages.tif", tmp_path / "out", compare=True)
+    (result,) = colorize_folder(colorizer, tmp_path / "pages.tif", tmp_path / "out", FolderSettings(compare=True))
     assert result.error is None
     colored = list(read_pictures(tmp_path / "out" / "pages.tif"))
     assert [page.pixels.shape for page in colored] == [(32, 40, 3), (33, 40, 3), (34, 40, 3)]
@@ -313,7 +324,7 @@ def test_a_broken_file_and_one_too_large_fail_alone(colorizer, tmp_path):
     save_grey(tmp_path / "in/a.png", tmp_path / "in/b.png")
     Image.new("L", (100, 100)).save(tmp_path / "in" / "huge.png")
     (tmp_path / "in" / "torn, twice.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
-    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", max_pixels=5000))
+    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(max_pixels=5000)))
     errors = {result.source.name: result.error for result in results if result.error}
     assert errors.keys() == {"huge.png", "torn, twice.jpg"}
     assert "--max-megapixels" in errors["huge.png"]
@@ -333,7 +344,7 @@ def test_the_list_of_failures_is_of_the_last_run(colorizer, tmp_path):
     save_grey(broken)
     results = {
         result.source.name: result
-        for result in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", resume=True)
+        for result in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(resume=True))
     }
     assert results["a.png"].skipped
     assert results["a.png"].outputs == ()
@@ -371,13 +382,15 @@ def test_a_full_disk_stops_the_work(colorizer, tmp_path, monkeypatch):
     assert contents(tmp_path / "out") == []
 
 
-def test_a_photo_in_colour_is_recoloured_with_a_remark(colorizer, tmp_path):
+def test_a_photo_in_colour_is_recoloured_and_listed(colorizer, tmp_path):
     (tmp_path / "in").mkdir()
     Image.fromarray(colorful_photo(1)).save(tmp_path / "in" / "color.png")
     save_grey(tmp_path / "in" / "grey.png")
     results = {result.source.name: result for result in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out")}
-    assert results["color.png"].remarks == (photo.IN_COLOR,)
-    assert results["grey.png"].remarks == ()
+    assert results["color.png"].in_color and results["color.png"].remarks == ()
+    assert not results["grey.png"].in_color
+    with (tmp_path / "out" / "in_color.csv").open(newline="", encoding="utf-8") as stream:
+        assert list(csv.reader(stream)) == [["file", "colorized"], [str(tmp_path / "in" / "color.png"), "yes"]]
     colored, own = pixels(tmp_path / "out" / "color.png"), pixels(tmp_path / "in" / "color.png")
     assert np.abs(lightness(colored) - lightness(own)).mean() < 1
     assert np.abs(colored.astype(int) - own).mean() > 5
@@ -386,7 +399,7 @@ def test_a_photo_in_colour_is_recoloured_with_a_remark(colorizer, tmp_path):
 def test_samples_differ_and_the_seed_decides_them(colorizer, tmp_path):
     save_grey(tmp_path / "in/a.png", tmp_path / "in/b.png")
     for out, seed in (("one", 0), ("again", 0), ("other", 1)):
-        list(colorize_folder(colorizer, tmp_path / "in", tmp_path / out, samples=3, seed=seed))
+        list(colorize_folder(colorizer, tmp_path / "in", tmp_path / out, FolderSettings(samples=3, seed=seed)))
     names = [f"{photo}-{number}.png" for photo in "ab" for number in (1, 2, 3)]
     assert contents(tmp_path / "one") == names
     first = {name: pixels(tmp_path / "one" / name) for name in names}
@@ -399,13 +412,13 @@ def test_samples_differ_and_the_seed_decides_them(colorizer, tmp_path):
 def test_resume_writes_only_what_is_missing(colorizer, tmp_path):
     save_grey(tmp_path / "in/a.png")
     options = {"samples": 2, "compare": True}
-    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", **options))
+    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(**options)))
     files = {name: (tmp_path / "out" / name).read_bytes() for name in contents(tmp_path / "out")}
     assert files.keys() == {"a-1.png", "a-2.png", "a-compare.png"}
     (tmp_path / "out" / "a-1.png").write_bytes(b"mine")
     (tmp_path / "out" / "a-2.png").unlink()
     (tmp_path / "out" / "a-compare.png").unlink()
-    (result,) = colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", resume=True, **options)
+    (result,) = colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(resume=True, **options))
     assert [file.name for file in result.outputs] == ["a-2.png", "a-compare.png"]
     assert (tmp_path / "out" / "a-1.png").read_bytes() == b"mine"
     for name in ("a-2.png", "a-compare.png"):
@@ -414,7 +427,7 @@ def test_resume_writes_only_what_is_missing(colorizer, tmp_path):
 
 def test_a_comparison_is_grey_and_colour_side_by_side(colorizer, tmp_path):
     Image.fromarray(colorful_photo(3)).save(tmp_path / "a.png")
-    list(colorize_folder(colorizer, tmp_path / "a.png", tmp_path / "out", compare=True))
+    list(colorize_folder(colorizer, tmp_path / "a.png", tmp_path / "out", FolderSettings(compare=True)))
     row = pixels(tmp_path / "out" / "a-compare.png")
     assert row.shape == (40, 2 * 48 + GAP, 3)
     grey, gap, color = row[:, :48], row[:, 48 : 48 + GAP], row[:, 48 + GAP :]
@@ -426,32 +439,76 @@ def test_a_comparison_is_grey_and_colour_side_by_side(colorizer, tmp_path):
 
 def test_comparisons_stay_of_a_size_to_look_at():
     wide = Picture(np.zeros((30, 9000), np.uint16), np.zeros((30, 9000), np.uint16))
-    tile = compared(wide)
+    tile = make_tile(wide)
     assert tile.shape == (14, 4096, 3)
     assert (tile == 255).all(), "transparency lies over white"
     for tiles in (2, 5, 40):
-        assert tiles * (compared_side(tiles) + GAP) <= COMPARED_WIDTH
+        assert tiles * (tile_side(tiles) + GAP) <= COMPARED_WIDTH
 
 
 def test_the_contact_sheet_has_every_photo_and_pages(colorizer, tmp_path):
     save_grey(*(tmp_path / "in" / f"{number:02d}.png" for number in range(PHOTOS_PER_SHEET + 1)))
     (tmp_path / "in" / "03.png").write_bytes(b"")
-    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", contact_sheet=True))
+    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(contact_sheet=True)))
     assert len(results) == PHOTOS_PER_SHEET + 1
     first, second = (pixels(tmp_path / "out" / f"contact-sheet-00{page}.jpg").astype(int) for page in (1, 2))
-    assert first.shape[0] > 10 * THUMBNAIL
+    assert first.shape[0] > (PHOTOS_PER_SHEET // COLUMNS) * THUMBNAIL
     assert second.shape[0] < 2 * THUMBNAIL, "one photo, one row"
-    grey = second[30:150, 12 : 8 + THUMBNAIL]
-    color = second[30:150, 14 + THUMBNAIL : 10 + 2 * THUMBNAIL]
+    middle = slice(THUMBNAIL // 2 - 10, THUMBNAIL // 2 + 10)
+    grey = second[middle, THUMBNAIL // 2 - 10 : THUMBNAIL // 2 + 10]
+    color = second[middle, 3 * THUMBNAIL // 2 - 10 : 3 * THUMBNAIL // 2 + 10]
     assert np.ptp(grey, axis=-1).mean() < 3
     assert np.ptp(color, axis=-1).mean() > 5
-    failed = first[15:60, 10 + 3 * (2 * THUMBNAIL + 12) + 5 :][:, : 2 * THUMBNAIL - 10]
+    failed = first[THUMBNAIL + 60 : THUMBNAIL + 100, 30:THUMBNAIL]  # the fourth, below the first
     assert (np.abs(failed - 220) < 8).all(), "the place of a photo that failed"
+
+
+def test_names_on_contact_sheets_have_their_letters():
+    font = ImageFont.truetype(_font_file(), 16)
+    missing = font.getmask("\uffff").getbbox(), bytes(font.getmask("\uffff"))
+    for letter in "äöüßéčłñŐБюЩжΑλΩ":
+        mask = font.getmask(letter)
+        assert (mask.getbbox(), bytes(mask)) != missing, letter
+
+
+def save_sepia(file, seed=1):
+    """A brownish print, as a scanner sees it."""
+    share = grey_photo(seed, 300, 400)[..., None] / np.float32(255)
+    dark, light = np.float32([40, 25, 15]), np.float32([245, 228, 190])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((dark + share * (light - dark)).round().astype("uint8")).save(file, quality=85)
+
+
+def test_tones_of_photos(tmp_path):
+    save_sepia(tmp_path / "sepia.jpg")
+    assert photo.tone_of(pixels(tmp_path / "sepia.jpg")) == "tinted"
+    assert photo.tone_of(grey_photo()) == photo.tone_of(np.dstack([grey_photo()] * 3)) == "grey"
+    for scene in (skimage.data.astronaut, skimage.data.coffee, skimage.data.chelsea, skimage.data.rocket):
+        assert photo.tone_of(scene()) == "color", scene.__name__
+        assert photo.tone_of(scene().astype(np.uint16) * 257) == "color"
+
+
+def test_skip_color_leaves_photos_in_colour_alone(colorizer, tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "in" / "color.png")
+    save_grey(tmp_path / "in" / "grey.png")
+    save_sepia(tmp_path / "in" / "sepia.jpg")
+    settings = FolderSettings(skip_color=True, compare=True, contact_sheet=True)
+    results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", settings))
+    by_name = {result.source.name: result for result in results}
+    assert by_name["color.png"].in_color and by_name["color.png"].outputs == () and not by_name["color.png"].error
+    assert by_name["grey.png"].outputs and not by_name["grey.png"].in_color
+    assert by_name["sepia.jpg"].outputs and by_name["sepia.jpg"].remarks == (photo.TINTED,)
+    assert contents(tmp_path / "out") == [
+        *("contact-sheet-001.jpg", "grey-compare.png", "grey.png", "in_color.csv", "sepia-compare.jpg", "sepia.jpg")
+    ]
+    with (tmp_path / "out" / "in_color.csv").open(newline="", encoding="utf-8") as stream:
+        assert list(csv.reader(stream))[1:] == [[str(tmp_path / "in" / "color.png"), "no"]]
 
 
 def test_leaving_the_loop_stops_the_work_and_leaves_whole_files(colorizer, tmp_path):
     save_grey(*(tmp_path / "in" / f"{number}.png" for number in range(60)))
-    for _ in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", batch_size=2):
+    for _ in colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(batch_size=2)):
         break
     written = contents(tmp_path / "out")
     assert 1 <= len(written) < 60

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_colorize.batch.failures import error_row, read_errors, reason
-from keras_colorize.batch.plan import ERRORS_HEADER, plan_jobs
+from keras_colorize.batch.plan import ERRORS_HEADER, FolderSettings, plan_jobs
+from keras_colorize.batch.write import list_row, read_list, reason
 from keras_colorize.beam.jobs import absolute_jobs, read_jobs, write_jobs
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
@@ -52,12 +52,12 @@ def test_jobs_reach_workers_whole(tmp_path, monkeypatch):
     names = ["a.png", "line\nbreak.png", "写真.png", b"\xff latin.png".decode(errors="surrogateescape")]
     save_grey(*(tmp_path / "in" / name for name in names))
     monkeypatch.chdir(tmp_path)
-    jobs = absolute_jobs(plan_jobs(["in"], "out", compare=True))
+    jobs = absolute_jobs(plan_jobs(["in"], "out", FolderSettings(compare=True)).jobs)
     write_jobs(jobs, tmp_path / "jobs.jsonl")
     assert len((tmp_path / "jobs.jsonl").read_text(encoding="ascii").splitlines()) == len(names)
     assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == jobs
     assert all(path.is_absolute() for job in jobs for path in (job.source, *job.missing))
-    plain = absolute_jobs(plan_jobs(["in"], "out"))
+    plain = absolute_jobs(plan_jobs(["in"], "out").jobs)
     write_jobs(plain, tmp_path / "jobs.jsonl")
     assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == plain and plain[0].comparison is None
 
@@ -65,10 +65,10 @@ def test_jobs_reach_workers_whole(tmp_path, monkeypatch):
 def test_the_list_of_failures_is_read_as_it_was_written(tmp_path):
     sources = [Path("a, b.png"), Path("line\nbreak.png"), Path(b"\xff.png".decode(errors="surrogateescape"))]
     reasons = ["torn", 'says "no"', "wide"]
-    rows = [error_row(source, why) for source, why in zip(sources, reasons, strict=True)]
+    rows = [list_row(source, why) for source, why in zip(sources, reasons, strict=True)]
     (tmp_path / "errors.csv").write_text("".join([f"{ERRORS_HEADER}\n", *rows]), encoding="utf-8")
-    assert dict(read_errors(tmp_path / "errors.csv", sources)) == dict(zip(sources, reasons, strict=True))
-    assert not list(read_errors(tmp_path / "none.csv", sources))
+    assert dict(read_list(tmp_path / "errors.csv", sources)) == dict(zip(sources, reasons, strict=True))
+    assert not list(read_list(tmp_path / "none.csv", sources))
 
 
 def test_reasons_are_one_line():

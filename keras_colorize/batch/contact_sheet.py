@@ -1,5 +1,6 @@
-"""Pictures to look a result over: grey beside colour, and pages of many photos."""
+"""Pictures for looking results over: grey beside colour, and pages of many photos."""
 
+import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_colorize.batch.batching import PIXELS_IN_FLIGHT, PixelBudget, count_pixels
-from keras_colorize.batch.plan import PHOTOS_PER_SHEET, Job, sheet_pages
+from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.plan import PHOTOS_PER_SHEET, PIXELS_IN_FLIGHT, Job, Plan
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
 from keras_colorize.images import Picture, read_pictures, to_8_bits, write_pictures
@@ -21,16 +22,18 @@ COMPARED_SIDE = 4096
 COMPARED_WIDTH = 16000
 GAP = 8
 
-THUMBNAIL = 160
-COLUMNS = 5
-_CAPTION = 18
-_MARGIN = 10
+# A face in a group of ten is some 40 pixels high. Three columns of eight rows have the shape of a sheet of paper.
+THUMBNAIL = 360
+COLUMNS = 3
+_CAPTION = 26
+_FONT_SIZE = 16
+_MARGIN = 12
 
 
-def compared(picture: Picture, side: int = COMPARED_SIDE, with_color: bool = True) -> np.ndarray:
-    """A picture as a part of a comparison: rgb_u8 (h, w, 3), at most `side` pixels long, transparency over white.
+def make_tile(picture: Picture, side: int = COMPARED_SIDE, with_color: bool = True) -> np.ndarray:
+    """Make a picture a part of a comparison: rgb_u8 (h, w, 3), at most `side` pixels long, transparency over white.
 
-    with_color: without, only its lightness is kept.
+    with_color: otherwise only its lightness is kept.
     """
     image = Image.fromarray(to_8_bits(picture.pixels)).convert("RGB")
     if picture.alpha is not None:
@@ -43,33 +46,33 @@ def compared(picture: Picture, side: int = COMPARED_SIDE, with_color: bool = Tru
     return rgb_u8 if with_color or picture.is_grey else recolored(rgb_u8, np.zeros((1, 1, 4), np.float32))
 
 
-def side_by_side(tiles: Sequence[np.ndarray]) -> np.ndarray:
-    """Photos of one size, each rgb_u8 (H, W, 3), in a row with white between them."""
+def join_tiles(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    """Put photos of one size, each rgb_u8 (H, W, 3), into a row with white between them."""
     gap = np.full((len(tiles[0]), GAP, 3), 255, np.uint8)
     row = [part for tile in tiles for part in (gap, tile)]
     return np.concatenate(row[1:], axis=1)
 
 
-def compared_side(tiles: int) -> int:
-    """How long each of so many tiles may be, that all fit into one row."""
+def tile_side(tiles: int) -> int:
+    """Return how many pixels long each of so many tiles may be, so that all fit into one row."""
     return min(COMPARED_SIDE, COMPARED_WIDTH // tiles - GAP)
 
 
-def write_contact_sheet(jobs: Sequence[Job], errors: Mapping[Path, str], out: Path) -> Iterator[Path]:
-    """Grey and colour of every photo on pages of sixty, read back from the files; yields each page when it is written.
+def write_contact_sheet(plan: Plan, notes: Mapping[Path, str]) -> Iterator[Path]:
+    """Write the pages of a plan's contact sheet, each photo in grey and colour; yields each page when it is written.
 
-    Only one page is in memory at a time, whatever the number of photos.
+    Photos are read back from their files. Only one page is in memory at a time, whatever the number of photos. Pages of
+    an earlier run are replaced.
 
     Args:
-        jobs: the photos, all colorized or failed.
-        errors: source → why it failed; such a photo has its reason in place of a picture.
-        out: the folder for `contact-sheet-001.jpg` and so on, which are replaced.
+        plan: of photos that are all colorized, have failed or were left alone.
+        notes: source → why there is no result; such a photo has these words in place of a picture.
     """
     budget = PixelBudget(PIXELS_IN_FLIGHT)
     with ThreadPoolExecutor(processors()) as pool:
-        for number, file in enumerate(sheet_pages(out, len(jobs))):
-            on_page = jobs[number * PHOTOS_PER_SHEET :][:PHOTOS_PER_SHEET]
-            cells = list(pool.map(lambda job: _cell(job, errors.get(job.source), budget), on_page))
+        for number, file in enumerate(plan.pages):
+            on_page = plan.jobs[number * PHOTOS_PER_SHEET :][:PHOTOS_PER_SHEET]
+            cells = list(pool.map(lambda job: _cell(job, notes.get(job.source), budget), on_page))
             write_pictures(file, Picture(np.asarray(_page(cells))), quality=90, overwrite=True)
             yield file
 
@@ -85,32 +88,40 @@ def _page(cells: Sequence[Image.Image]) -> Image.Image:
     return page
 
 
-def _cell(job: Job, error: str | None, budget: PixelBudget) -> Image.Image:
-    """A photo's place on a page: grey, colour, its name below."""
+def _cell(job: Job, note: str | None, budget: PixelBudget) -> Image.Image:
+    """Draw a photo's place on a page: grey, colour, and its name below."""
     cell = Image.new("RGB", (2 * THUMBNAIL + 2, THUMBNAIL + _CAPTION), "white")
     try:
-        if error is not None:
-            raise ColorizeError(error)
+        if note is not None:
+            raise ColorizeError(note)
         for file, left, with_color in ((job.source, 0, False), (job.colored[0], THUMBNAIL + 2, True)):
             with budget.room_for(count_pixels(file)):
-                # What is larger than the limit was refused before.
+                # A photo larger than the run's limit was refused before.
                 picture = next(read_pictures(file, max_pixels=sys.maxsize))
-                image = Image.fromarray(compared(picture, THUMBNAIL, with_color))
+                image = Image.fromarray(make_tile(picture, THUMBNAIL, with_color))
                 del picture
             cell.paste(image, (left + (THUMBNAIL - image.width) // 2, (THUMBNAIL - image.height) // 2))
     except Exception as reason:  # read back long after: anything may have happened to the file
         ImageDraw.Draw(cell).rectangle((0, 0, cell.width - 1, THUMBNAIL - 1), fill="gainsboro")
-        _write(cell, THUMBNAIL // 2, str(reason))
-    _write(cell, THUMBNAIL + _CAPTION // 2, job.name)
+        _draw_line(cell, THUMBNAIL // 2, str(reason))
+    _draw_line(cell, THUMBNAIL + _CAPTION // 2, job.name)
     return cell
 
 
-def _write(cell: Image.Image, y: int, text: str) -> None:
-    """One centred line, its middle left out where it is too long."""
-    font = ImageFont.load_default(size=12)
+def _draw_line(cell: Image.Image, y: int, text: str) -> None:
+    """Draw one centred line; the middle of a text that is too long is left out."""
+    font = ImageFont.truetype(_font_file(), _FONT_SIZE)
     kept = len(text)
     shown = text
     while font.getlength(shown) > cell.width - 4 and kept > 2:
         kept -= 1
         shown = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
     ImageDraw.Draw(cell).text((cell.width / 2, y), shown, fill="black", font=font, anchor="mm")
+
+
+@functools.cache
+def _font_file() -> str:
+    """Locate DejaVu Sans, which comes with matplotlib and has accented Latin, Greek and Cyrillic letters."""
+    import matplotlib
+
+    return str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))

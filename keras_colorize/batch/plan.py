@@ -1,29 +1,102 @@
-"""Which photos, and which files they become: all that can be known, and refused, before the first one is decoded."""
+"""The plan of a run over many photos: which photos, how, and which files they become.
+
+Planning finds out, and refuses, all that can be known before the first photo is decoded.
+"""
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from keras_colorize.color.vividness import check_vividness
+from keras_colorize.data.walk import is_photo, walk_photos
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.files import printable
-from keras_colorize.images import color_suffix, format_of, suffix_for
+from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, suffix_for
 from keras_colorize.images.photos import PHOTO_SUFFIXES
 
-ERRORS_FILE = "errors.csv"
-ERRORS_HEADER = "file,error"
-PHOTOS_PER_SHEET = 60
+PHOTOS_PER_SHEET = 24
+
+# Four photos of 12 megapixels, or one of any size: at 10 to 16 bytes a pixel, read, coloured and encoded.
+PIXELS_IN_FLIGHT = 48_000_000
+
+# Lists beside the results, by the first line of each: photos that failed, and photos that were in colour already.
+ERRORS_FILE, ERRORS_HEADER = "errors.csv", "file,error"
+IN_COLOR_FILE, IN_COLOR_HEADER = "in_color.csv", "file,colorized"
+
+
+@dataclass(frozen=True)
+class FolderSettings:
+    """How many photos are colorized and written: see `colorize_folder`.
+
+    Every value is checked when the settings are made.
+
+    Args:
+        recursive: also search folders within folders; results keep their folder below `out`.
+        skip_color: leave photos alone that have colours of their own. Tinted ones, such as sepia, are colorized.
+        vividness: 1 is the system's own, 0 grey, above 1 stronger; up to 10.
+        samples: results for each photo; several are numbered, and need a network with dropout.
+        seed: of the samples, at least 0.
+        edges: let colour follow the photo's edges; otherwise it is spread smoothly.
+        format: of the results, such as `png`; by default each photo's own.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        compare: write a second file for each photo, grey beside colour.
+        contact_sheet: write pages of all photos, grey beside colour.
+        resume: keep results that exist and write those that are missing.
+        overwrite: replace results that exist, even the photos that they are made from.
+        batch_size: photos that go through the network at once.
+        max_pixels: a photo with more pixels fails.
+        pixels_in_flight: pixels of all photos that are in memory at one time; a larger photo is alone there.
+
+    Raises:
+        ColorizeError: a value out of range, an unknown format, or `resume` and `overwrite` together.
+    """
+
+    recursive: bool = False
+    skip_color: bool = False
+    vividness: float = 1.0
+    samples: int = 1
+    seed: int = 0
+    edges: bool = True
+    format: str | None = None
+    quality: int = 95
+    compare: bool = False
+    contact_sheet: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    batch_size: int = 8
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    pixels_in_flight: int = PIXELS_IN_FLIGHT
+
+    def __post_init__(self) -> None:
+        check_vividness(self.vividness)
+        ranges = {
+            "samples": (1, 1000),
+            "seed": (0, 2**31 - 1),
+            "quality": (1, 100),
+            "batch_size": (1, 4096),
+            "max_pixels": (1, 10**12),
+            "pixels_in_flight": (1, 10**12),
+        }
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:  # NaN is not within either
+                raise ColorizeError(f"`{name}` is {value:g}: expected {low:g} to {high:g}")
+        if self.resume and self.overwrite:
+            raise ColorizeError("`resume` keeps results that exist and `overwrite` replaces them: give one of the two")
+        if self.format is not None:
+            suffix_for(self.format)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One photo file and what is to be written for it.
+    """One photo file and the files that are written for it.
 
-    name: relative to --out, what messages and contact sheets call the photo.
+    name: relative to `out`; messages and contact sheets call the photo so.
     colored: one file per sample.
     comparison: grey beside colour, or None.
-    missing: those of them that have to be written; empty where an earlier run has done them all.
+    missing: those of the files that have to be written; empty where an earlier run has written them all.
     """
 
     source: Path
@@ -33,157 +106,166 @@ class Job:
     missing: frozenset[Path]
 
 
-def plan_jobs(
-    paths: Sequence[str | Path],
-    out: str | Path,
-    *,
-    recursive: bool = False,
-    format: str | None = None,
-    samples: int = 1,
-    compare: bool = False,
-    contact_sheet: bool = False,
-    resume: bool = False,
-    overwrite: bool = False,
-) -> list[Job]:
-    """Find the photos and name the files that they become; nothing is written, and no photo is opened.
+@dataclass(frozen=True)
+class Plan:
+    """The photos of a run and all files that it writes.
+
+    jobs: one for each photo.
+    pages: the contact sheet's files; none unless it is wanted.
+    others: files that were passed over since they are of kinds that are not read.
+    closed: folders that were passed over since `recursive` is off.
+    """
+
+    jobs: tuple[Job, ...]
+    pages: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+    closed: tuple[Path, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether earlier runs have written everything."""
+        return not any(job.missing for job in self.jobs) and all(page.is_file() for page in self.pages)
+
+
+def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSettings | None = None) -> Plan:
+    """Find the photos and name the files that they become. No photo is opened, and nothing is written.
 
     Args:
         paths: files, folders, or patterns such as `scans/*.tif`. A file is taken whatever it is called; of a folder
-            those with the suffix of a photo.
+            or a pattern those with the suffix of a photo.
         out: the folder for the results; left out where it lies in a folder that is searched.
-        recursive: folders within folders too, kept below `out`.
-        format: of the results, such as `png`; that of each photo unless given.
-        samples: results for each photo; several are numbered.
-        compare: a second file for each photo, grey beside colour.
-        contact_sheet: keep the names of its pages free.
-        resume: results that exist are left out of `Job.missing`.
-        overwrite: results may replace files, even the photos that they are made from.
+        settings: which photos are taken, and which files are written; the default settings if not given.
 
     Raises:
         ColorizeError: a path that does not exist, no photos, two photos for one result, or a result that exists.
     """
-    if resume and overwrite:
-        raise ColorizeError("--resume keeps results that exist and --overwrite replaces them: give one of the two")
-    if samples < 1:
-        raise ColorizeError(f"--samples is {samples}: expected at least 1")
+    settings = settings or FolderSettings()
     out = Path(out).expanduser()
     if out.exists() and not out.is_dir():
-        raise ColorizeError(f"--out '{out}' is a file; expected a folder, which is made where there is none")
-    photos = _find(paths, out, recursive)
-    jobs = [_job(source, relative, out, format, samples, compare) for source, relative in photos]
-    pages = sheet_pages(out, len(jobs)) if contact_sheet else []
-    _refuse_clashes(jobs, pages, overwrite)
+        raise ColorizeError(f"`out` '{out}' is a file; expected a folder, which is made where there is none")
+    found = _find(paths, out, settings.recursive)
+    jobs = [_job(source, relative, out, settings) for source, relative in found.photos.values()]
+    pages = sheet_pages(out, len(jobs)) if settings.contact_sheet else []
+    _refuse_clashes(jobs, pages, settings.overwrite)
     existing = {file for job in jobs for file in job.missing if os.path.lexists(file)}
-    if not (resume or overwrite):
+    if not (settings.resume or settings.overwrite):
         _refuse_existing(existing | {page for page in pages if os.path.lexists(page)}, out)
-    if not overwrite:
-        _refuse_foreign_errors(out)
-    if not resume:
-        return jobs
-    return [Job(job.source, job.name, job.colored, job.comparison, job.missing - existing) for job in jobs]
+    if not settings.overwrite:
+        _refuse_foreign_list(out / ERRORS_FILE, ERRORS_HEADER, "failures")
+        _refuse_foreign_list(out / IN_COLOR_FILE, IN_COLOR_HEADER, "photos in colour")
+    if settings.resume:
+        jobs = [replace(job, missing=job.missing - existing) for job in jobs]
+    return Plan(tuple(jobs), tuple(pages), tuple(found.others.values()), tuple(found.closed.values()))
 
 
 def sheet_pages(out: Path, photos: int) -> list[Path]:
-    """The contact sheet's files: a page for every 60 photos."""
+    """Name the contact sheet's files, one for every `PHOTOS_PER_SHEET` photos."""
     return [out / f"contact-sheet-{number + 1:03d}.jpg" for number in range(-(-photos // PHOTOS_PER_SHEET))]
 
 
 # Finding
 
 
-def _find(paths: Sequence[str | Path], out: Path, recursive: bool) -> list[tuple[Path, Path]]:
-    """Each photo once: (file, path below --out)."""
+@dataclass
+class _Found:
+    """What the paths lead to, each once by its real path: photos with their path below `out`, and the rest."""
+
+    photos: dict[str, tuple[Path, Path]] = field(default_factory=dict)
+    others: dict[str, Path] = field(default_factory=dict)
+    closed: dict[str, Path] = field(default_factory=dict)
+    searched: set[str] = field(default_factory=set)
+
+    def add(self, photos: Iterable[tuple[Path, Path]], others: Iterable[Path], closed: Iterable[Path]) -> None:
+        for source, relative in photos:
+            self.photos.setdefault(os.path.realpath(source), (source, relative))
+        for kept, paths in ((self.others, others), (self.closed, closed)):
+            for path in paths:
+                kept.setdefault(os.path.realpath(path), path)
+
+
+def _find(paths: Sequence[str | Path], out: Path, recursive: bool) -> _Found:
     if not paths:
         raise ColorizeError("no photos given; expected files, folders, or patterns such as 'scans/*.tif'")
-    found: dict[str, tuple[Path, Path]] = {}
+    found = _Found()
     for given in paths:
-        for source, relative in _expand(str(given), out, recursive):
-            found.setdefault(os.path.realpath(source), (source, relative))
-    return list(found.values())
+        path = Path(given).expanduser()
+        if path.is_dir():
+            if not _search(path, out, recursive, found):
+                raise _no_photos_in(path, out, recursive)
+        elif path.exists():
+            found.add([(path, Path(path.name))], (), ())
+        elif glob.has_magic(str(given)):
+            _match(path, out, recursive, found)
+        else:
+            raise _no_such_path(path, given)
+    for real in found.photos:  # named on its own, or found by another path
+        found.others.pop(real, None)
+    for real in found.searched:
+        found.closed.pop(real, None)
+    return found
 
 
-def _expand(given: str, out: Path, recursive: bool) -> Iterable[tuple[Path, Path]]:
-    path = Path(given).expanduser()
-    if path.is_dir():
-        return _folder(path, out, recursive)
-    if path.exists():
-        return [(path, Path(path.name))]
-    if glob.has_magic(given):
-        return _pattern(path, out, recursive)
+def _match(pattern: Path, out: Path, recursive: bool, found: _Found) -> None:
+    """Take what the shell would have made of a pattern, without files that are not photos."""
+    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
+    files = [match for match in matches if not match.is_dir()]
+    photos = [match for match in files if is_photo(match)]
+    found.add([(photo, Path(photo.name)) for photo in photos], set(files) - set(photos), ())
+    count = sum([_search(match, out, recursive, found) for match in matches if match.is_dir()]) + len(photos)
+    if not count:
+        others = f"; it matches {len(matches):,} others" if matches else ""
+        raise ColorizeError(f"no photos match '{pattern}' (looked for {' '.join(PHOTO_SUFFIXES)}{others})")
+
+
+def _search(folder: Path, out: Path, recursive: bool, found: _Found) -> int:
+    """Take the photos in a folder; returns how many there are."""
+    results = os.path.realpath(out)  # of an earlier run: no photos to colorize
+
+    def leave_out(folders: Sequence[Path]) -> list[Path]:
+        return [inner for inner in folders if os.path.realpath(inner) == results]
+
+    found.searched.add(os.path.realpath(folder))
+    walk = walk_photos(folder, recursive=recursive, leave_out=leave_out)
+    for unreadable, why in walk.unreadable.items():
+        raise ColorizeError(f"folder '{unreadable}' cannot be searched ({why})")
+    found.add([(photo, photo.relative_to(folder)) for photo in walk.photos], walk.others, walk.closed)
+    return len(walk.photos)
+
+
+def _no_photos_in(folder: Path, out: Path, recursive: bool) -> ColorizeError:
+    deeper = 0 if recursive else _search(folder, out, True, _Found())
+    hint = f"; the folders in it hold {deeper:,}: add `recursive`" if deeper else ""
+    within = " or the folders in it" if recursive else ""
+    return ColorizeError(f"no photos in folder '{folder}'{within} (looked for {' '.join(PHOTO_SUFFIXES)}){hint}")
+
+
+def _no_such_path(path: Path, given: str | Path) -> ColorizeError:
     try:
         beside = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         beside = []
-    raise ColorizeError(
+    return ColorizeError(
         f"no file or folder '{given}'{did_you_mean(path.name, beside)}"
         " (expected photos, folders of photos, or patterns such as 'scans/*.tif')"
     )
 
 
-def _pattern(pattern: Path, out: Path, recursive: bool) -> list[tuple[Path, Path]]:
-    """What the shell would have made of it, without files that are no photos."""
-    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
-    photos: list[tuple[Path, Path]] = []
-    for match in matches:
-        if match.is_dir():
-            photos += _search(match, out, recursive)
-        elif _is_photo(match):
-            photos.append((match, Path(match.name)))
-    if not photos:
-        others = f"; it matches {len(matches):,} others" if matches else ""
-        raise ColorizeError(f"no photos match '{pattern}' (looked for {' '.join(PHOTO_SUFFIXES)}{others})")
-    return photos
-
-
-def _folder(folder: Path, out: Path, recursive: bool) -> list[tuple[Path, Path]]:
-    photos = list(_search(folder, out, recursive))
-    if photos:
-        return photos
-    deeper = 0 if recursive else sum(1 for _ in _search(folder, out, recursive=True))
-    hint = f"; the folders in it hold {deeper:,}: add --recursive" if deeper else ""
-    within = " or the folders in it" if recursive else ""
-    raise ColorizeError(f"no photos in folder '{folder}'{within} (looked for {' '.join(PHOTO_SUFFIXES)}){hint}")
-
-
-def _search(folder: Path, out: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
-    """Photos in a folder by name, hidden ones aside; links are followed, but no folder is entered twice."""
-    seen = {os.path.realpath(out)} - {os.path.realpath(folder)}  # results of an earlier run are no photos to colorize
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_unreadable):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
-        for name in sorted(files):
-            path = Path(parent, name)
-            if _is_photo(path) and not name.startswith("."):
-                yield path, path.relative_to(folder)
-
-
-def _refuse_unreadable(error: OSError) -> None:
-    raise ColorizeError(f"folder '{error.filename}' cannot be searched ({error.strerror})")
-
-
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
-
-
 # Naming
 
 
-def _job(source: Path, relative: Path, out: Path, format: str | None, samples: int, compare: bool) -> Job:
+def _job(source: Path, relative: Path, out: Path, settings: FolderSettings) -> Job:
     stem, folder = _stem(relative.name), out / relative.parent
-    suffix = suffix_for(format) if format else color_suffix(relative)
-    names = [stem] if samples == 1 else [f"{stem}-{number}" for number in range(1, samples + 1)]
+    suffix = suffix_for(settings.format) if settings.format else color_suffix(relative)
+    count = settings.samples
+    names = [stem] if count == 1 else [f"{stem}-{number}" for number in range(1, count + 1)]
     colored = tuple(folder / f"{name}{suffix}" for name in names)
-    comparison = folder / f"{stem}-compare{suffix}" if compare else None
+    comparison = folder / f"{stem}-compare{suffix}" if settings.compare else None
     files = frozenset(colored if comparison is None else (*colored, comparison))
     return Job(source, printable(relative.as_posix()), colored, comparison, files)
 
 
 def _stem(name: str) -> str:
-    """A photo's name without its suffix; "scan.1950" keeps its year."""
+    """Return a photo's name without its suffix; "scan.1950" keeps its year."""
     try:
         format_of(Path(name).suffix)
     except ColorizeError:
@@ -194,8 +276,8 @@ def _stem(name: str) -> str:
 # Refusing
 
 
-def _refuse_clashes(jobs: list[Job], pages: list[Path], overwrite: bool) -> None:
-    """Raise where a result would have two photos, or would replace a photo."""
+def _refuse_clashes(jobs: Sequence[Job], pages: Sequence[Path], overwrite: bool) -> None:
+    """Raise where two photos would become one result, or a result would replace a photo."""
     photos = {os.path.realpath(job.source): job.source for job in jobs}
     owners: dict[str, str] = {_key(page): "the contact sheet" for page in pages}
     for job in jobs:
@@ -204,17 +286,17 @@ def _refuse_clashes(jobs: list[Job], pages: list[Path], overwrite: bool) -> None
             if other != f"'{job.source}'":
                 raise ColorizeError(
                     f"{other} and '{job.source}' would both become '{file}': rename one, colorize them into different"
-                    " folders, or give the folder that holds both with --recursive"
+                    " folders, or give the folder that holds both with `recursive`"
                 )
             replaced = photos.get(os.path.realpath(file))
             if replaced is not None and replaced != job.source:
                 raise ColorizeError(
-                    f"'{job.source}' would become '{file}', which is another of the photos: choose another --out"
+                    f"'{job.source}' would become '{file}', which is another of the photos: choose another `out`"
                 )
             if replaced is not None and not overwrite:
                 raise ColorizeError(
-                    f"'{file}' would replace the photo it is made from: choose another --out"
-                    " (or --overwrite, which loses the photos as they are)"
+                    f"'{file}' would replace the photo it is made from: choose another `out`"
+                    " (or `overwrite`, which loses the photos as they are)"
                 )
 
 
@@ -228,18 +310,17 @@ def _refuse_existing(existing: set[Path], out: Path) -> None:
         count = "1 result exists" if len(existing) == 1 else f"{len(existing):,} results exist"
         raise ColorizeError(
             f"{count} in '{out}' already, first '{first.relative_to(out)}':"
-            " --resume keeps them and does the rest, --overwrite replaces them"
+            " `resume` keeps them and does the rest, `overwrite` replaces them"
         )
 
 
-def _refuse_foreign_errors(out: Path) -> None:
-    """Every run writes its own list of failures; a file of that name from elsewhere stays."""
-    file = out / ERRORS_FILE
+def _refuse_foreign_list(file: Path, header: str, what: str) -> None:
+    """Raise where a file of somebody else has the name of a list that every run writes anew."""
     if not file.is_file():
         return
     with file.open(encoding="utf-8", errors="replace") as stream:
-        if stream.readline().strip() != ERRORS_HEADER:
+        if stream.readline().strip() != header:
             raise ColorizeError(
-                f"'{file}' is no list of failures of an earlier run, and this run's goes there:"
-                " rename it, choose another --out, or --overwrite it"
+                f"'{file}' is no list of {what} of an earlier run, and this run's goes there:"
+                " rename it, choose another `out`, or `overwrite` it"
             )

@@ -1,44 +1,51 @@
 """Threads that take photos through decoding, network and encoding side by side, in bounded memory.
 
-A thread takes one photo at a time through all of it, in the order in which one would write it down. What they share
-is the network, which serves several threads with one batch, and the budget of pixels that may be in memory.
+A thread takes one photo at a time through all steps in order. The threads share the network, which serves several of
+them with one batch, and the budget of pixels that may be in memory.
 """
 
+import functools
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from keras_colorize.batch.batching import Batcher, PixelBudget, count_pixels
-from keras_colorize.batch.failures import reason
-from keras_colorize.batch.plan import Job
-from keras_colorize.batch.write import FirstPage, Settings, write_photo
+from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.plan import FolderSettings, Job
+from keras_colorize.batch.write import Written, reason, tone_of, write_photo
 from keras_colorize.hardware import processors
-from keras_colorize.images import Picture
+from keras_colorize.images import Picture, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
 
 _LOOK_SECONDS = 0.2
+# How long a request waits for others of its shape while some are still on their way: about as long as a photo of
+# one megapixel takes in all, so that an odd shape costs no more than that.
+LINGER_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one photo.
+    """The result of one photo.
 
     outputs: the files that this run wrote for it.
     error: why it could not be colorized, in one line, or None.
+    in_color: whether it had colours of its own. With `skip_color` such a photo has no outputs.
     remarks: what its owner should know, such as what the format could not keep.
-    seconds: from its turn to its last file, waiting for others included.
-    skipped: an earlier run had done it.
+    seconds: from its turn to its last file, with all waiting for others.
+    skipped: whether an earlier run had written everything.
     """
 
     source: Path
     outputs: tuple[Path, ...] = ()
     error: str | None = None
+    in_color: bool = False
     remarks: tuple[str, ...] = ()
     seconds: float = 0.0
     skipped: bool = False
@@ -56,7 +63,9 @@ class Workers:
         stop: once it is true no photo is begun, and of those begun only files half written are finished.
     """
 
-    def __init__(self, colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, colorizer: Colorizer, jobs: Sequence[Job], settings: FolderSettings, stop: Callable[[], bool]
+    ) -> None:
         self._colorizer = colorizer
         self._settings = settings
         self._stop = stop
@@ -126,26 +135,47 @@ class Workers:
         return self._ended or self._stop()
 
     def _done(self, job: Job) -> Result:
-        """One photo from beginning to end; whatever goes wrong with it is its own result."""
+        """Take one photo from beginning to end; whatever goes wrong with it is its own result."""
         if not job.missing:
             return Result(job.source, skipped=True)
         began = time.monotonic()
-        written: list[Path] = []
-        remarks: tuple[str, ...] = ()
+        written = Written()
         error = None
         try:
-            remarks = write_photo(job, self._settings, self._next_colored, written)
+            if self._settings.skip_color:
+                written.tone = tone_of(next(self._read(job)).pixels)
+            if not (self._settings.skip_color and written.tone == "color"):
+                write_photo(job, self._settings, self._samples(job), written)
         except _Stopped:
             raise
         except Exception as failure:  # a damaged file or a full memory can raise anything: reported, never swallowed
             error = reason(job.source, failure)
-        return Result(job.source, tuple(written), error, remarks, time.monotonic() - began)
+        return Result(
+            job.source,
+            tuple(written.files),
+            error,
+            error is None and written.tone == "color",
+            tuple(written.remarks),
+            time.monotonic() - began,
+        )
 
-    def _next_colored(self, source: Iterator[Picture], sample: int | None, first: FirstPage) -> Picture | None:
-        """The next page of a photo in colour; `None` after the last."""
+    def _samples(self, job: Job) -> Iterator[Iterator[tuple[Picture, Picture]]]:
+        """For each sample the photo's pages, each with the page in colour.
+
+        The photo is read again for each sample: only one page is in memory at a time, and decoding is the small part.
+        """
+        for number in range(len(job.colored)):
+            sample = number if len(job.colored) > 1 else None
+            yield iter(functools.partial(self._next_pair, self._read(job), sample), None)
+
+    def _read(self, job: Job) -> Iterator[Picture]:
+        return read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source))
+
+    def _next_pair(self, pages: Iterator[Picture], sample: int | None) -> tuple[Picture, Picture] | None:
+        """The next page and the page in colour; None after the last."""
         settings, colorizer = self._settings, self._colorizer
         with self._batcher.request() as ask:
-            page = next(source, None)
+            page = next(pages, None)
             if page is None:
                 return None
             self._go_on()
@@ -155,9 +185,7 @@ class Workers:
             else:
                 ab = colorizer.predict_sample(frame, sample, settings.seed, settings.vividness)
         self._go_on()
-        colored = replace(page, pixels=colorizer.finish(page.pixels, frame, ab, settings.edges))
-        first.look(page, colored, sample)
-        return colored
+        return page, replace(page, pixels=colorizer.finish(page.pixels, frame, ab, settings.edges))
 
     def _predict(self, frames: list[Frame]) -> list[np.ndarray]:
         return self._colorizer.predict(frames, self._settings.vividness)
@@ -165,3 +193,121 @@ class Workers:
     def _go_on(self) -> None:
         if self._stopping():
             raise _Stopped
+
+
+@dataclass(eq=False)  # items are arrays
+class _Request:
+    item: Any
+    kind: Hashable
+    asked: float
+    answered: threading.Event = field(default_factory=threading.Event)
+    answer: Any = None
+    error: Exception | None = None
+
+
+class Batcher:
+    """Threads ask for one item each; the network is asked for several of the same kind at once.
+
+    A request waits until there is a full batch of its kind, until nobody else is expected, or for a tenth of a second.
+
+    Args:
+        predict: items of one kind, at most `size` → one answer for each, in order.
+        size: items in a batch.
+        linger: the longest that a request waits for company, seconds.
+    """
+
+    def __init__(
+        self, predict: Callable[[list[Any]], Sequence[Any]], size: int, linger: float = LINGER_SECONDS
+    ) -> None:
+        self._predict = predict
+        self._size = size
+        self._linger = linger
+        self._changed = threading.Condition()
+        self._waiting: list[_Request] = []
+        self._expected = 0
+        self._closed = False
+        # A daemon: a second Ctrl-C must not wait for the network.
+        self._thread = threading.Thread(target=self._serve, name="network", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def request(self) -> Iterator[Callable[[Any, Hashable], Any]]:
+        """Announce a request while it is being prepared: `with batcher.request() as ask: answer = ask(item, kind)`.
+
+        `ask` blocks until the answer is there, and raises what `predict` raised for this item alone. A block that
+        ends without asking takes its announcement back.
+        """
+        asked = False
+
+        def ask(item: Any, kind: Hashable) -> Any:
+            nonlocal asked
+            asked = True
+            return self._ask(item, kind)
+
+        self._expect(1)
+        try:
+            yield ask
+        finally:
+            if not asked:
+                self._expect(-1)
+
+    def _expect(self, requests: int) -> None:
+        with self._changed:
+            self._expected += requests
+            self._changed.notify_all()
+
+    def _ask(self, item: Any, kind: Hashable) -> Any:
+        request = _Request(item, kind, time.monotonic())
+        with self._changed:
+            self._expected -= 1
+            self._waiting.append(request)
+            self._changed.notify_all()
+        request.answered.wait()
+        if request.error is not None:
+            raise request.error
+        return request.answer
+
+    def close(self) -> None:
+        """Answer what is waiting, then end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not (batch := self._take()):
+                    if self._closed:
+                        return
+                    oldest = self._waiting[0].asked if self._waiting else None
+                    self._changed.wait(None if oldest is None else max(oldest + self._linger - time.monotonic(), 0.0))
+            self._answer(batch)
+
+    def _take(self) -> list[_Request]:
+        """The oldest request with others of its kind if it may wait no longer, else a full batch of any kind."""
+        kinds: dict[Hashable, list[_Request]] = {}
+        for request in self._waiting:
+            kinds.setdefault(request.kind, []).append(request)
+        if not kinds:
+            return []
+        oldest = self._waiting[0]
+        if self._closed or self._expected <= 0 or time.monotonic() >= oldest.asked + self._linger:
+            batch = kinds[oldest.kind][: self._size]
+        else:
+            batch = next((each[: self._size] for each in kinds.values() if len(each) >= self._size), [])
+        self._waiting = [request for request in self._waiting if request not in batch]
+        return batch
+
+    def _answer(self, batch: list[_Request]) -> None:
+        try:
+            for request, answer in zip(batch, self._predict([each.item for each in batch]), strict=True):
+                request.answer = answer
+        except Exception as error:
+            if len(batch) > 1:  # too large for the memory, or one spoils it for all: each on its own
+                for request in batch:
+                    self._answer([request])
+                return
+            batch[0].error = error
+        for request in batch:
+            request.answered.set()

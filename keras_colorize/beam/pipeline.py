@@ -2,6 +2,7 @@
 
     jobs → frames → RunInference → files
              ↘ failures ↙ ↙         → errors.csv
+             ↘ photos in colour ↙   → in_color.csv
 
 A photo is read twice, for its frames and again to be written in colour. Between the steps there are only its job and
 its frames, lightness and chroma at the network's size, so that a batch that waits for the network, or a runner that
@@ -26,10 +27,9 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
-from keras_colorize.batch.batching import PixelBudget, count_pixels
-from keras_colorize.batch.failures import error_row, reason, reason_in_words
-from keras_colorize.batch.plan import ERRORS_HEADER, Job
-from keras_colorize.batch.write import FirstPage, Settings, write_photo
+from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.plan import ERRORS_HEADER, IN_COLOR_HEADER, FolderSettings, Job
+from keras_colorize.batch.write import RunLists, Written, list_row, reason, reason_in_words, tone_of, write_photo
 from keras_colorize.beam.chroma import ChromaHandler
 from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
@@ -39,17 +39,18 @@ from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.network import finish_photo
 
 COUNTS, REMARKS = "keras_colorize", "keras_colorize.remarks"  # namespaces of the metrics
-DONE, FAILED = "done", "failed"  # counts of photos; FAILED is also the output of the steps where they go
+# Counts of photos, and the outputs of the steps from which the lists are written.
+DONE, FAILED, IN_COLOR = "done", "failed", "in_color"
 
-_Failure = tuple[Path, str]  # a photo and the reason
+_Row = tuple[Path, str]  # a photo, and why it failed or whether it was colorized
 
 
-def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: Settings, errors: Path) -> None:
+def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: FolderSettings, lists: RunLists) -> None:
     """Put the steps into a pipeline.
 
     Args:
         jobs: a file of `beam.jobs.write_jobs`; all paths absolute.
-        errors: the list of photos that failed; there is none where none failed.
+        lists: where the photos that failed, and those in colour, are listed; no file is written for none.
     """
     network = _network(model, settings.vividness, settings.batch_size)
     framed = (
@@ -57,7 +58,7 @@ def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: Set
         | "list" >> beam.Create([str(jobs)])
         | "jobs" >> beam.FlatMap(read_jobs)
         | "spread over workers" >> beam.Reshuffle()
-        | "frames" >> beam.ParDo(ReadFrames(model.card, settings)).with_outputs(FAILED, main="framed")
+        | "frames" >> beam.ParDo(ReadFrames(model.card, settings)).with_outputs(FAILED, IN_COLOR, main="framed")
     )
     predicted, dead = framed.framed | "network" >> network.with_exception_handling()
     # A batch fails as a whole: too large for the memory, or one photo spoils it for all. Each on its own, then.
@@ -68,26 +69,35 @@ def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: Set
         | "network, one by one" >> alone.with_exception_handling()
     )
     # Written in two places rather than joined first: a runner may keep all photos' frames before it joins them.
-    written = predicted | "files" >> beam.ParDo(WriteFiles(settings)).with_outputs(FAILED, main=DONE)
+    outputs = {"main": DONE}
+    written = predicted | "files" >> beam.ParDo(WriteFiles(settings)).with_outputs(FAILED, IN_COLOR, **outputs)
     written_alone = predicted_alone | "files, one by one" >> beam.ParDo(WriteFiles(settings)).with_outputs(
-        FAILED, main=DONE
+        FAILED, IN_COLOR, **outputs
     )
     given_up = dead_alone.failed_inferences | "given up" >> beam.FlatMap(_given_up)
     failures = (framed[FAILED], written[FAILED], written_alone[FAILED], given_up)
+    _list(failures, FAILED, lists.errors_file, ERRORS_HEADER)
+    _list(
+        (framed[IN_COLOR], written[IN_COLOR], written_alone[IN_COLOR]), IN_COLOR, lists.in_color_file, IN_COLOR_HEADER
+    )
+
+
+def _list(rows: tuple[Any, ...], what: str, file: Path, header: str) -> None:
+    """Gather the rows of several steps into one list."""
     _ = (
-        failures
-        | "failures" >> beam.Flatten()
-        | "count" >> beam.Map(_counted)
-        | "one list" >> beam.WithKeys(errors.name)
-        | "gather" >> beam.GroupByKey()
-        | "write the list" >> beam.MapTuple(functools.partial(_write_errors, errors))
+        rows
+        | f"{what}: all" >> beam.Flatten()
+        | f"{what}: count" >> beam.Map(functools.partial(_counted, what))
+        | f"{what}: one list" >> beam.WithKeys(what)
+        | f"{what}: gather" >> beam.GroupByKey()
+        | f"{what}: write" >> beam.MapTuple(functools.partial(_write_list, file, header))
     )
 
 
 class ReadFrames(beam.DoFn):
-    """Job → (job, its frames); nothing for a job that is done."""
+    """Job → (job, its frames); nothing for a job that is done or whose photo is left alone."""
 
-    def __init__(self, card: Card, settings: Settings) -> None:
+    def __init__(self, card: Card, settings: FolderSettings) -> None:
         super().__init__()
         self._card = card
         self._settings = settings
@@ -98,20 +108,27 @@ class ReadFrames(beam.DoFn):
             Metrics.counter(COUNTS, DONE).inc()
             return
         try:
-            yield job, tuple(self._frames(job))
+            frames = self._frames(job)
         except Exception as failure:  # a damaged file or a full memory can raise anything
             yield beam.pvalue.TaggedOutput(FAILED, (job.source, reason(job.source, failure)))
+            return
+        yield (job, frames) if frames else beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "no"))
 
-    def _frames(self, job: Job) -> Iterator[Frame]:
+    def _frames(self, job: Job) -> tuple[Frame, ...]:
+        """Of each page; none of a photo that is left alone."""
+        frames: list[Frame] = []
         with _budget(self._settings.pixels_in_flight).room_for(count_pixels(job.source)):
             for page in read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source)):
-                yield frame_photo(page.pixels, self._card.image_size, self._card.multiple)
+                if not frames and self._settings.skip_color and tone_of(page.pixels) == "color":
+                    return ()
+                frames.append(frame_photo(page.pixels, self._card.image_size, self._card.multiple))
+        return tuple(frames)
 
 
 class WriteFiles(beam.DoFn):
     """(job, frames and chroma) → files."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FolderSettings) -> None:
         super().__init__()
         self._settings = settings
 
@@ -119,33 +136,35 @@ class WriteFiles(beam.DoFn):
         """Write what is missing; the element's second part is a `PredictionResult` of Beam's."""
         job, prediction = element
         known = zip(prediction.example, prediction.inference, strict=True)
-        settings = replace(self._settings, overwrite=True)  # by another worker that does the same photo at this moment
+        # What another worker writes at this moment, which does the same photo, may be replaced.
+        settings = replace(self._settings, overwrite=True, resume=False)
+        written = Written()
         try:
             with _budget(settings.pixels_in_flight).room_for(count_pixels(job.source)):
                 missing = _still_missing(job, self._settings)
-                remarks = write_photo(missing, settings, functools.partial(self._next_colored, known), [])
+                pages = read_pictures(job.source, max_pixels=settings.max_pixels, name=str(job.source))
+                # Sampling needs dropout, which an exported network has not: there is one result.
+                samples = [iter(functools.partial(self._next_pair, pages, known), None)]
+                write_photo(missing, settings, samples, written)
         except Exception as failure:  # as above
             yield beam.pvalue.TaggedOutput(FAILED, (job.source, reason(job.source, failure)))
             return
         Metrics.counter(COUNTS, DONE).inc()
-        for remark in remarks:
+        for remark in written.remarks:
             Metrics.counter(REMARKS, remark).inc()
+        if written.tone == "color":
+            yield beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "yes"))
 
-    def _next_colored(
-        self,
-        known: Iterator[tuple[Frame, np.ndarray]],
-        source: Iterator[Picture],
-        sample: int | None,
-        first: FirstPage,
-    ) -> Picture | None:
-        page, frame_and_ab = next(source, None), next(known, None)
+    def _next_pair(
+        self, pages: Iterator[Picture], known: Iterator[tuple[Frame, np.ndarray]]
+    ) -> tuple[Picture, Picture] | None:
+        """The next page and the page in colour; None after the last."""
+        page, frame_and_ab = next(pages, None), next(known, None)
         if page is None and frame_and_ab is None:
             return None
         if page is None or frame_and_ab is None:
             raise ColorizeError("has another number of pages than a moment ago: something else writes to it")
-        colored = replace(page, pixels=finish_photo(page.pixels, *frame_and_ab, self._settings.edges))
-        first.look(page, colored, sample)
-        return colored
+        return page, replace(page, pixels=finish_photo(page.pixels, *frame_and_ab, self._settings.edges))
 
 
 def _network(model: ServedModel, vividness: float, batch_size: int) -> RunInference:
@@ -158,7 +177,7 @@ def _budget(pixels: int) -> PixelBudget:
     return PixelBudget(pixels)
 
 
-def _still_missing(job: Job, settings: Settings) -> Job:
+def _still_missing(job: Job, settings: FolderSettings) -> Job:
     """The job without what has been written since it was planned: a bundle is done for a second time."""
     if settings.overwrite:
         return job
@@ -170,7 +189,7 @@ def _taken_apart(dead: tuple[Any, Any]) -> Iterable[tuple[Job, tuple[Frame, ...]
     return dead[0]
 
 
-def _given_up(dead: tuple[Any, Any]) -> Iterator[_Failure]:
+def _given_up(dead: tuple[Any, Any]) -> Iterator[_Row]:
     """Photos that failed alone."""
     batch, (kind, _, lines) = dead
     words = lines[-1].partition(": ")[2]  # the traceback ends with the type and what it says
@@ -178,15 +197,17 @@ def _given_up(dead: tuple[Any, Any]) -> Iterator[_Failure]:
         yield job.source, reason_in_words(job.source, kind, words)
 
 
-def _counted(failure: _Failure) -> _Failure:
-    Metrics.counter(COUNTS, FAILED).inc()
-    return failure
+def _counted(what: str, row: _Row) -> _Row:
+    Metrics.counter(COUNTS, what).inc()
+    return row
 
 
-def _write_errors(file: Path, _: str, failures: Iterable[_Failure]) -> None:
-    """The list, whole or not at all. Plain files, since the photos are too: Beam's sinks take `[` and `*` in the
-    name of a folder for patterns."""
+def _write_list(file: Path, header: str, _: str, rows: Iterable[_Row]) -> None:
+    """Write a list whole or not at all.
+
+    It is a plain file, as the photos are: Beam's sinks take `[` and `*` in the name of a folder for patterns.
+    """
     with replacing(file, overwrite=True) as stream:
-        stream.write(f"{ERRORS_HEADER}\n".encode())
-        for source, error in failures:
-            stream.write(error_row(source, error).encode())
+        stream.write(f"{header}\n".encode())
+        for source, value in dict(rows).items():  # a photo that was done twice is listed once
+            stream.write(list_row(source, value).encode())

@@ -13,9 +13,8 @@ import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
-from keras_colorize.batch.failures import open_out, read_errors
-from keras_colorize.batch.plan import Job
-from keras_colorize.batch.write import Settings
+from keras_colorize.batch.plan import FolderSettings, Job
+from keras_colorize.batch.write import RunLists, make_out, read_list
 from keras_colorize.beam.jobs import write_jobs
 from keras_colorize.beam.pipeline import COUNTS, DONE, REMARKS, build
 from keras_colorize.errors import ColorizeError
@@ -24,22 +23,24 @@ from keras_colorize.export.served import ServedModel
 
 @dataclass
 class Outcome:
-    """What became of the photos of a run.
+    """The results of a run.
 
-    done: how many have their results.
-    errors: source → why it failed.
-    remarks: → how many photos.
+    done: number of photos that have their results.
+    errors: photo → why it failed.
+    in_color: photos that were in colour → whether they were colorized all the same.
+    remarks: → number of photos.
     """
 
     done: int
     errors: dict[Path, str]
+    in_color: dict[Path, bool] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
 def work_folder(out: Path) -> Iterator[Path]:
-    """A hidden folder within `out`, which all workers see; gone at the end."""
-    open_out(out)
+    """Make a hidden folder within `out`, which all workers see, and remove it at the end."""
+    make_out(out)
     folder = out.absolute() / f".beam-{secrets.token_hex(8)}"
     folder.mkdir()
     try:
@@ -49,7 +50,7 @@ def work_folder(out: Path) -> Iterator[Path]:
 
 
 def run_pipeline(
-    jobs: Sequence[Job], out: Path, work: Path, model: ServedModel, settings: Settings, options: Any
+    jobs: Sequence[Job], out: Path, work: Path, model: ServedModel, settings: FolderSettings, options: Any
 ) -> Outcome:
     """Colorize what the jobs miss, and wait for the end.
 
@@ -63,10 +64,10 @@ def run_pipeline(
         ColorizeError: the pipeline stopped before its end; what is written is whole.
     """
     todo = [job for job in jobs if job.missing]
-    errors_file = open_out(out).absolute()
+    lists = RunLists(out.absolute())
     write_jobs(todo, work / "jobs.jsonl")
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, work / "jobs.jsonl", model, settings, errors_file)
+    build(pipeline, work / "jobs.jsonl", model, settings, lists)
     try:
         result = pipeline.run()
         try:
@@ -78,10 +79,14 @@ def run_pipeline(
         raise _stopped(_last_line(error)) from error
     if state not in (None, PipelineState.DONE):
         raise _stopped(f"the runner says {state}")
-    errors = dict(read_errors(errors_file, (job.source for job in todo)))
+    sources = [job.source for job in todo]
+    errors = dict(read_list(lists.errors_file, sources))
+    in_color = {source: value == "yes" for source, value in read_list(lists.in_color_file, sources)}
+    left_alone = sum(not colorized for colorized in in_color.values())
     counts, remarks = _counts(result, COUNTS), _counts(result, REMARKS)
     # Some runners count what was tried, and a photo that was done twice counts twice.
-    return Outcome(min(counts[DONE], len(todo) - len(errors)), errors, remarks)
+    done = min(counts[DONE], len(todo) - len(errors) - left_alone)
+    return Outcome(done, errors, in_color, remarks)
 
 
 def _counts(result: Any, namespace: str) -> Counter[str]:

@@ -13,14 +13,13 @@ from keras_colorize.files import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from keras_colorize.batch.plan import Job
-    from keras_colorize.batch.write import Settings
+    from keras_colorize.batch.plan import FolderSettings, Job
     from keras_colorize.beam.run import Outcome
     from keras_colorize.inference.colorizer import Colorizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that go with a runner."""
+    """Add the options that go with a runner."""
     group = parser.add_argument_group("on many machines, with Apache Beam")
     group.add_argument("--runner", metavar="NAME", help="DirectRunner (this machine), FlinkRunner, SparkRunner, …")
     group.add_argument("--saved-model", metavar="DIR", help="what export wrote, instead of exporting a system first")
@@ -62,7 +61,7 @@ def colorize(
     options: argparse.Namespace,
     jobs: "Sequence[Job]",
     out: Path,
-    settings: "Settings",
+    settings: "FolderSettings",
     colorizer: "Callable[[], Colorizer]",
     console: "Console",
 ) -> "Outcome":
@@ -87,7 +86,7 @@ def colorize(
 
 @contextmanager
 def _interruptible(out: Path) -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the block, which may clean up first; how to go on is said."""
+    """End the block at Ctrl-C or SIGTERM, let it clean up, and say how to go on."""
     asked = False
 
     def interrupt(*_: object) -> None:
@@ -112,7 +111,7 @@ def _interruptible(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Beam warns of packages for clouds that are not there; and the last line of its tracebacks is said at the end."""
+    """Silence Beam, which warns of packages for clouds and logs tracebacks; the last line of those is in the error."""
     logger = logging.getLogger()
     before = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -4,10 +4,10 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_colorize.data.splits import SPLITS, Photo, Source, Split, carve, counted, divide
+from keras_colorize.data.walk import walk_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
 from keras_colorize.images.photos import PHOTO_SUFFIXES
@@ -23,61 +23,41 @@ _COLOR_FOLDERS = ("color", "colour")
 _GREY_FOLDERS = ("gray", "grey")
 
 
-@dataclass
-class _Found:
-    photos: list[Path] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)  # suffix → files that are no photos
-    notes: list[str] = field(default_factory=list)
-    seen: set[tuple[int, int]] = field(default_factory=set)  # folders by device and inode
-
-
-def _walk(folder: Path, found: _Found) -> None:
-    """Collect the photos under a folder, hidden ones aside. A folder is entered once, whatever links to it."""
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in found.seen:
-        found.notes.append(f"{folder} leads to a folder that is searched already: skipped")
-        return
-    found.seen.add((status.st_dev, status.st_ino))
-    try:
-        entries = [Path(entry) for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    except OSError as error:
-        found.notes.append(f"{folder} cannot be searched ({error.strerror}): left out")
-        return
-    entries.sort(key=lambda entry: (entry.is_symlink(), entry.name))  # real folders before links to them
-    folders = [entry for entry in entries if os.path.isdir(entry)]
-    color = next((entry for entry in folders if entry.name.lower() in _COLOR_FOLDERS), None)
-    for entry in folders:
-        if color and entry.name.lower() in _GREY_FOLDERS:
-            grey = _Found()
-            _walk(entry, grey)
-            found.notes.append(f"{entry.name}/ beside {color.name}/ left out: {len(grey.photos):,} files")
-        else:
-            _walk(entry, found)
-    for entry in set(entries) - set(folders):
-        if entry.suffix.lower() in PHOTO_SUFFIXES and os.path.isfile(entry):
-            found.photos.append(entry)
-        else:
-            found.ignored[entry.suffix.lower() or "without suffix"] += 1
+def _grey_copies(folders: Sequence[Path]) -> list[Path]:
+    """Choose folders of grey copies, which lie beside a folder of the same photos in colour."""
+    if not any(folder.name.lower() in _COLOR_FOLDERS for folder in folders):
+        return []
+    return [folder for folder in folders if folder.name.lower() in _GREY_FOLDERS]
 
 
 def folder_source(root: Path, validation_fraction: float, test_fraction: float) -> Source:
-    """A folder of photos, those in the folders in it too; folders named like splits are splits.
+    """Collect the photos of a folder and of the folders in it; folders named like splits are splits.
 
     Raises:
-        ColorizeError: there are none.
+        ColorizeError: there are no photos.
     """
-    found = _Found()
-    _walk(root, found)
-    notes = found.notes
-    if found.ignored:
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in found.ignored.most_common(5))
-        notes.append(f"files that are no photos ignored: {found.ignored.total():,} ({kinds})")
-    if not found.photos:
+    notes: list[str] = []
+
+    def leave_out(folders: Sequence[Path]) -> list[Path]:
+        grey = _grey_copies(folders)
+        for folder in grey:
+            color = next(other for other in folders if other.name.lower() in _COLOR_FOLDERS)
+            notes.append(f"{folder.name}/ beside {color.name}/ left out: {len(walk_photos(folder).photos):,} files")
+        return grey
+
+    walk = walk_photos(root, leave_out=leave_out)
+    notes += [f"{folder} leads to a folder that is searched already: skipped" for folder in walk.repeated]
+    notes += [f"{folder} cannot be searched ({why}): left out" for folder, why in walk.unreadable.items()]
+    if walk.others:
+        suffixes = Counter(file.suffix.lower() or "without suffix" for file in walk.others)
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(5))
+        notes.append(f"files that are no photos ignored: {len(walk.others):,} ({kinds})")
+    if not walk.photos:
         raise ColorizeError(
             f"no photos in folder '{root}' or the folders in it (looked for {' '.join(PHOTO_SUFFIXES)};"
-            f" other files: {found.ignored.total():,})"
+            f" other files: {len(walk.others):,})"
         )
-    photos = [Photo(path, printable(path.relative_to(root).as_posix())) for path in found.photos]
+    photos = [Photo(path, printable(path.relative_to(root).as_posix())) for path in walk.photos]
     photos.sort(key=lambda photo: photo.name)
 
     own, elsewhere = _split_folders(photos, depth=0)
@@ -95,7 +75,7 @@ def folder_source(root: Path, validation_fraction: float, test_fraction: float) 
 
 
 def _split_folders(photos: Sequence[Photo], depth: int) -> tuple[dict[Split, list[Photo]], list[Photo]]:
-    """Photos whose folder at `depth` is named like a split, by split, and the others."""
+    """Divide photos into those whose folder at `depth` is named like a split, by split, and the others."""
     own: dict[Split, list[Photo]] = {split: [] for split in SPLITS}
     elsewhere: list[Photo] = []
     for photo in photos:
@@ -106,10 +86,10 @@ def _split_folders(photos: Sequence[Photo], depth: int) -> tuple[dict[Split, lis
 
 
 def list_source(path: Path, validation_fraction: float, test_fraction: float) -> Source:
-    """The photos whose paths a text file names, one a line, or a CSV file in its first column.
+    """Read a list of photos: a text file with a path in each line, or a CSV file with paths in its first column.
 
     Raises:
-        ColorizeError: a file that does not exist, no file at all, or no UTF-8.
+        ColorizeError: a photo does not exist, the list names none, or it is not UTF-8.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -15,7 +15,8 @@ from PIL import Image
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import space_of
-from keras_colorize.defaults import DEFAULT_MODEL, LARGEST_VIVIDNESS
+from keras_colorize.color.vividness import check_vividness
+from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture, read_pictures, to_8_bits
 from keras_colorize.images.pixels import from_image
@@ -133,7 +134,7 @@ class Colorizer:
             ColorizeError: the photo is of another kind, shape or type, is empty, holds NaN, or floats outside [0, 1];
                 or `vividness` is out of range.
         """
-        _check_vividness(vividness)
+        check_vividness(vividness)
         pixels, finish = _opened(image)
         frame = self.frame(pixels)
         return finish(self.finish(pixels, frame, self.predict([frame], vividness)[0], edges))
@@ -142,7 +143,7 @@ class Colorizer:
         self, pictures: Sequence[Picture], *, vividness: float = 1.0, edges: bool = True
     ) -> list[Picture]:
         """Colorize several photos, those of one shape in one call of the network; transparency and metadata stay."""
-        _check_vividness(vividness)
+        check_vividness(vividness)
         frames = [self.frame(picture.pixels) for picture in pictures]
         photos = [picture.pixels for picture in pictures]
         colored = finish_photos(photos, frames, self.predict(frames, vividness), edges)
@@ -164,7 +165,7 @@ class Colorizer:
         Raises:
             ColorizeError: the network has no dropout, or as in a call; before the first sample.
         """
-        _check_vividness(vividness)
+        check_vividness(vividness)
         if count < 1 or seed < 0:
             raise ColorizeError(f"{count} samples of seed {seed}: expected at least 1 sample and a seed of 0 or more")
         self.check_stochastic()
@@ -349,8 +350,3 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
 def _to_image(rgb: np.ndarray, alpha: np.ndarray | None) -> Image.Image:
     """Pillow has no RGB of 16 bits: 8 are kept."""
     return Image.fromarray(to_8_bits(rgb if alpha is None else np.dstack([rgb, alpha])))
-
-
-def _check_vividness(vividness: float) -> None:
-    if not 0 <= vividness <= LARGEST_VIVIDNESS:
-        raise ColorizeError(f"vividness is {vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}, 1 is the system's own")
