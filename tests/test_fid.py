@@ -1,4 +1,4 @@
-"""FID and KID: closed forms, the textbook formula through scipy, streaming, and the loading of feature networks."""
+"""FID and KID: closed forms, the textbook formula through scipy, batches, and the loading of feature networks."""
 
 import hashlib
 import io

@@ -19,6 +19,7 @@ from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Gall
 from keras_colorize.evaluation.systems import FramedBatch, System
 from keras_colorize.inference.finish import recolored_batch
 from keras_colorize.metrics import (
+    FeatureExtractor,
     ImageSet,
     Means,
     ab_histogram,
@@ -31,7 +32,6 @@ from keras_colorize.metrics import (
     psnr,
     ssim_channels,
 )
-from keras_colorize.metrics.fid import Network
 
 # Keys of what the compiled steps give beside the metrics.
 _HISTOGRAM, _AB = "histogram", "ab"
@@ -76,7 +76,7 @@ def measure(
     *,
     batch_size: int = 16,
     seed: int = 0,
-    network: Network | None = None,
+    network: FeatureExtractor | None = None,
     keep_features: bool = False,
     truth_features: bool = True,
     random: int = 12,

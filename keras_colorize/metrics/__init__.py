@@ -1,7 +1,7 @@
-"""Metrics: of photos (`image`, `color_bins`), their means and intervals (`streaming`, `bootstrap`), of sets (`fid`).
+"""Metrics of photos (`image`, `color_bins`), their means and intervals (`means`, `bootstrap`), metrics of sets (`fid`).
 
-Names are imported at first use: `bootstrap`, `frechet`, `fid` and `streaming` need numpy only, `image` and `color_bins`
-load Keras, and `feature_networks` TensorFlow.
+The names below are imported at first use. `bootstrap`, `frechet`, `fid` and `means` need NumPy only, `image` and
+`color_bins` load Keras, and `feature_networks` loads TensorFlow.
 """
 
 from keras_colorize.lazy import lazy_names
@@ -21,12 +21,13 @@ _HOMES = {
     "ab_entropy": "color_bins",
     "ab_histogram": "color_bins",
     "entropy": "color_bins",
-    "Means": "streaming",
+    "Means": "means",
     "PairedBootstrap": "bootstrap",
     "FeatureStatistics": "frechet",
     "frechet_distance": "frechet",
     "kernel_inception_distance": "frechet",
     "Distance": "fid",
+    "FeatureExtractor": "fid",
     "ImageSet": "fid",
     "fid_between": "fid",
     "kid_between": "fid",

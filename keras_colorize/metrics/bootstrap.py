@@ -1,8 +1,8 @@
 """Confidence intervals for means over photos, and for differences between systems on the same photos.
 
-The bootstrap of Efron and Tibshirani 1993 (An Introduction to the Bootstrap, chapters 13 and 14): photos are drawn with
-replacement, the same draws for every system and metric, so that what makes a photo hard for all of them cancels in a
-difference. Pure numpy.
+The bootstrap of Efron and Tibshirani 1993 (An Introduction to the Bootstrap, chapters 13 and 14) draws photos with
+replacement. Every system and metric gets the same draws, so that a photo which is hard for all of them cancels in a
+difference. Needs NumPy only.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -22,7 +22,7 @@ _CHUNK = 1 << 22  # drawn photos at a time: 32 MB
 class PairedBootstrap:
     """Means of several columns over the same photos, resampled together.
 
-    Memory: resamples × columns floats, and nothing that grows with photos × resamples.
+    It holds resamples × columns floats; nothing in it grows with photos × resamples.
 
         bootstrap = PairedBootstrap({"a": psnr_of_a, "b": psnr_of_b})
         bootstrap.mean("a")                 # (24.1, 23.9, 24.3)
@@ -31,11 +31,11 @@ class PairedBootstrap:
     Args:
         columns: key → (N,) values, photo by photo in the same order.
         resamples: how many times N photos are drawn.
-        seed: of the draws.
-        level: of the intervals.
+        seed: seed of the draws.
+        level: confidence level of the intervals.
 
     Raises:
-        ValueError: columns are not (N,) with one N.
+        ValueError: the columns are not (N,) with one N > 0.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class PairedBootstrap:
         self._replicates = self._resample(resamples, np.random.default_rng(seed))  # (resamples, K)
 
     def _resample(self, resamples: int, rng: np.random.Generator) -> Array:
-        """The columns' means over each draw: how often each photo was drawn, times its values."""
+        """Return the columns' means over each draw: how often each photo was drawn, times its values."""
         photos, columns = self._values.shape
         centred = (self._values - self._means) / photos
         replicates = np.empty((resamples, columns))
@@ -64,21 +64,22 @@ class PairedBootstrap:
         return replicates + self._means
 
     def mean(self, key: Hashable) -> Interval:
-        """A column's mean and its interval."""
+        """Return a column's mean and its interval."""
         return self.function(lambda mean: mean, key)
 
     def difference(self, key: Hashable, other: Hashable) -> Interval:
-        """The mean of `key` − `other`, photo by photo, and its interval."""
+        """Return the mean of `key` − `other`, photo by photo, and its interval."""
         return self.function(lambda a, b: a - b, key, other)
 
     def function(self, function: Callable[..., Array], *keys: Hashable) -> Interval:
-        """Any function of columns' means, and its interval.
+        """Return any function of columns' means, and its interval.
 
-        BCa (bias-corrected and accelerated; Efron 1987): unlike plain percentiles it allows for skewed values, whose
-        means over few photos are skewed too. NaN where there is a single photo or a value is not finite.
+        The interval is BCa (bias-corrected and accelerated; Efron 1987). Unlike plain percentiles it allows for skewed
+        values, whose means over few photos are skewed too. Its ends are NaN where there is a single photo or a value
+        is not finite.
 
         Args:
-            function: arrays of means, one per key and all of one shape, → array of that shape.
+            function: takes arrays of means, one for each key and all of one shape, and returns an array of that shape.
             keys: the columns.
         """
         columns = [self._index[key] for key in keys]
@@ -92,7 +93,7 @@ class PairedBootstrap:
 
 
 def _bca(replicates: Array, value: float, without: Array, level: float) -> tuple[float, float]:
-    """The interval from resampled values and from those `without` one photo each (Efron and Tibshirani, eq. 14.9)."""
+    """Return the interval of resampled values and values `without` one photo (Efron and Tibshirani, eq. 14.9)."""
     normal = NormalDist()
     influence = without.mean() - without
     spread = float(np.square(influence).sum())

@@ -1,4 +1,4 @@
-"""How varied colours are: the bins of Zhang, Isola and Efros 2016 over ab, and the entropy of their counts."""
+"""Variety of colours: histograms over the ab bins of Zhang, Isola and Efros 2016, and their entropy."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ Tensor = Any
 
 BIN_SIZE = 10  # CIE units, as Zhang et al. 2016
 # Their bins lie around the multiples of 10 (−110 … 110), so that neutral is the middle of a bin. With edges at the
-# multiples instead, a grey photo would fall into four bins by rounding errors and seem to have two bits of colour.
+# multiples, rounding errors would put a grey photo into four bins, and it would seem to have two bits of colour.
 AB_CENTRES = np.arange(-110, 111, BIN_SIZE)
 AB_EDGES = np.arange(-115, 116, BIN_SIZE)
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Counts of pixels in bins of 10×10 CIE units: (B, H, W, 2) → (B, 23, 23) int32, first axis a, second b.
+    """Count pixels in bins of 10×10 CIE units: (B, H, W, 2) → (B, 23, 23) int32, first axis a, second b.
 
     Bin n holds values in [`AB_EDGES`[n], `AB_EDGES`[n + 1]); the outermost bins hold all beyond.
 
     Raises:
-        ColorizeError: not (B, H, W, 2).
+        ColorizeError: `ab` is not (B, H, W, 2).
     """
     ab = ops.convert_to_tensor(ab)
     if len(ab.shape) != 4 or ab.shape[-1] != 2:
@@ -38,9 +38,9 @@ def ab_histogram(ab: Tensor) -> Tensor:
 
 
 def entropy(counts: Tensor) -> Tensor:
-    """Shannon entropy in bits of counts over bins: (…, A, B) → (…), −Σ p·log₂ p with p = counts / Σ counts.
+    """Return the Shannon entropy in bits of counts over bins: (…, A, B) → (…), −Σ p·log₂ p with p = counts / Σ counts.
 
-    0 where all pixels share one bin, log₂ K where K bins hold equally many.
+    It is 0 where all pixels share one bin, and log₂ K where K bins hold equally many.
     """
     counts = ops.cast(counts, "float32")
     p = counts / ops.maximum(ops.sum(counts, axis=(-2, -1), keepdims=True), 1.0)
@@ -49,7 +49,7 @@ def entropy(counts: Tensor) -> Tensor:
 
 
 def ab_entropy(ab: Tensor) -> Tensor:
-    """Colour-bin entropy of each photo in bits: (B, H, W, 2) → (B,). 0 for a grey photo, whatever its lightness.
+    """Return each photo's entropy of colours in bits: (B, H, W, 2) → (B,). A grey photo of any lightness has 0.
 
     See `ab_histogram` for the bins. The entropy of a whole set is `entropy` of the sum of its photos' histograms.
     """

@@ -1,7 +1,7 @@
-"""The networks whose features FID and KID compare, by name or by file.
+"""Networks whose features FID and KID compare, by name or by file.
 
-FID is a property of a network as much as of images: weights, resize filter and input range all change it. So every
-network here states its own preparation of uint8 photos, and its label goes wherever a number goes.
+FID depends on the network as much as on the images: weights, resize filter and input range all change it. So every
+network here prepares uint8 photos itself, and its label stands beside every number.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ KERAS_INCEPTION = "keras-inception-v3"
 INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
 INCEPTION_ARCHIVE = "inception-2015-12-05.tgz"  # 88,931,400 bytes
 INCEPTION_GRAPH = "classify_image_graph_def.pb"  # 95,673,916 bytes
-# Of the graph rather than of the archive: the graph is what defines the numbers, and it is passed around alone too (as
-# OpenAI's reference batches for guided-diffusion do, for whose copy this digest is on record).
+# The checksum is of the graph and not of the archive. The graph defines the numbers, and people pass it on alone too
+# (this digest is on record for the copy beside OpenAI's reference batches for guided-diffusion).
 INCEPTION_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6"
 KERAS_INCEPTION_WEIGHTS = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -37,7 +37,7 @@ class FeatureNetwork:
     """A network that turns photos into feature vectors.
 
     Attributes:
-        label: what to print beside every number that it leads to.
+        label: its name, to be printed beside every number that rests on it.
         features: D, the length of a feature vector.
         function: (B, H, W, 3) uint8 RGB → (B, D), as numpy arrays.
     """
@@ -47,11 +47,11 @@ class FeatureNetwork:
     function: Callable[[np.ndarray], Any]
 
     def __call__(self, rgb_u8: Any) -> np.ndarray:
-        """Features (B, D) float32 of a batch (B, H, W, 3) of uint8 RGB photos.
+        """Return the features (B, D) float32 of a batch (B, H, W, 3) of uint8 RGB photos.
 
         Raises:
-            ColorizeError: not such a batch. Floats are refused, because rounding to uint8 changes the features:
-                what is measured is the photo as it would be stored.
+            ColorizeError: the batch is of another kind. Floats are refused because rounding to uint8 changes the
+                features: a photo is measured as it would be stored.
         """
         dtype = keras.backend.standardize_dtype(getattr(rgb_u8, "dtype", "object"))
         shape = tuple(getattr(rgb_u8, "shape", ()))
@@ -61,18 +61,18 @@ class FeatureNetwork:
 
 
 def feature_network(name: str | Path) -> FeatureNetwork:
-    """The feature network of that name, fetched and tried before it is returned.
+    """Return the feature network of that name, after fetching and trying it.
 
-    - `inception-2015-12-05`: the network of the original FID (Heusel et al. 2017), 2048 features. Its graph resizes the
-      photo itself, to 299×299, bilinear without antialiasing and with TensorFlow 1's corner convention, and
+    - `inception-2015-12-05`: the network of the original FID (Heusel et al. 2017), 2048 features. Its graph itself
+      resizes the photo to 299×299, bilinearly without antialiasing and with TensorFlow 1's corner convention, and
       scales it by (x − 128)/128.
     - `keras-inception-v3`: `keras.applications.InceptionV3` with ImageNet weights, averaged, 2048 features; bilinear to
       299×299 with antialiasing, x/127.5 − 1. Other weights, other numbers than the original's.
-    - a `.keras` or `.h5` file: see `keras_network`. Labelled with the file's name and the start of its SHA-256.
-    - a `.pb` file: see `frozen_graph_network`. Labelled likewise.
+    - a `.keras` or `.h5` file: see `keras_network`. Its label is the file's name with the start of its SHA-256.
+    - a `.pb` file: see `frozen_graph_network`. Its label is made likewise.
 
     Raises:
-        ColorizeError: the name is unknown, or the network can be neither found nor fetched, or does not give one vector
+        ColorizeError: the name is unknown, the network can be neither found nor fetched, or it does not give one vector
             per photo.
     """
     if name == INCEPTION_2015:
@@ -98,10 +98,10 @@ def feature_network(name: str | Path) -> FeatureNetwork:
 
 
 def keras_network(model: keras.Model, label: str) -> FeatureNetwork:
-    """A feature network from a Keras model that takes RGB in 0…255 as floats, preprocessing inside, and gives (B, D).
+    """Make a feature network of a Keras model that takes RGB in 0…255 as floats and gives (B, D).
 
-    Photos are resized (bilinear, antialiased) where the model's input has a fixed size, and come as they are where it
-    is free.
+    The model does any further preprocessing itself. Photos are resized (bilinear, antialiased) where its input has a
+    fixed size; otherwise they come as they are.
 
     Raises:
         ColorizeError: the model does not take (B, H, W, 3) or does not give (B, D).
@@ -127,20 +127,20 @@ def frozen_graph_network(
     input_name: str | None = None,
     output_name: str | None = None,
 ) -> FeatureNetwork:
-    """A feature network from a frozen TensorFlow 1 graph, run as it is.
+    """Make a feature network of a frozen TensorFlow 1 graph, which runs as it is.
 
     The batch enters in 0…255, in the input's dtype, and is resized (bilinear, antialiased) to the input's size where
     its placeholder states one. An output of (B, 1, 1, D) counts as (B, D).
 
     Args:
         graph: a serialized GraphDef, or the path of one.
-        label: what to print beside its numbers.
-        source: how to call the graph in errors.
-        input_name, output_name: tensors such as `"ExpandDims:0"` and `"pool_3:0"`, the default where the graph has
-            both; else the default is its only placeholder and its only output that nothing consumes.
+        label: its name, to be printed beside its numbers.
+        source: the name of the graph in errors.
+        input_name, output_name: tensors such as `"ExpandDims:0"` and `"pool_3:0"`, which are the default where the
+            graph has both. Otherwise the default is its only placeholder and its only output that nothing consumes.
 
     Raises:
-        ColorizeError: not a graph, tensors that it does not have, or an output that is not one vector per photo.
+        ColorizeError: this is no graph, it lacks a tensor, or its output is not one vector per photo.
     """
     graph_def = _parse(graph if isinstance(graph, bytes) else _read(Path(graph)), source)
     nodes = {node.name: node for node in graph_def.node}
@@ -157,7 +157,7 @@ def frozen_graph_network(
     stated = tf.TensorShape(entry.attr["shape"].shape) if "shape" in entry.attr else tf.TensorShape(None)
     size = stated[1:3].as_list() if stated.rank == 4 else [None]
 
-    # A session and not a tf.function: functions lose the version that a graph was written for, and the 2015 graph holds
+    # A session runs it, because a tf.function loses the version that a graph was written for. The 2015 graph holds
     # operators (BatchNormWithGlobalNormalization) that TensorFlow runs for graphs of that age only.
     with tf.Graph().as_default() as session_graph:
         photos = tf.compat.v1.placeholder(tf.uint8, [None, None, None, 3])
@@ -169,7 +169,7 @@ def frozen_graph_network(
             raise ColorizeError(f"{label} does not take a batch of photos: {_one_line(error)}") from error
         output = tf.cast(output, tf.float32)
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)  # an old operator may have no GPU version
-    config.gpu_options.allow_growth = True  # the generator's memory is in use already
+    config.gpu_options.allow_growth = True  # the generator has memory of the device already
     session = tf.compat.v1.Session(graph=session_graph, config=config)
 
     def features(rgb_u8: np.ndarray) -> np.ndarray:
@@ -186,13 +186,13 @@ def _read(path: Path) -> bytes:
 
 
 def _resized(rgb_u8: Any, size: Any) -> Any:
-    """Photos as float32 in 0…255, of `size` (height, width) where that is fixed."""
+    """Return photos as float32 in 0…255, resized to `size` (height, width) where that is fixed."""
     rgb = tf.cast(rgb_u8, tf.float32)
     return rgb if None in size else tf.image.resize(rgb, size, method="bilinear", antialias=True)
 
 
 def _tried(label: str, function: Callable[[np.ndarray], Any]) -> FeatureNetwork:
-    """Run it on two black photos, so that a network that does not fit fails before any work starts."""
+    """Try the function on two black photos, so that a network that does not fit fails before any work starts."""
     try:
         shape = tuple(function(np.zeros((2, 64, 64, 3), np.uint8)).shape)
     except (tf.errors.OpError, ValueError, TypeError) as error:
@@ -212,7 +212,7 @@ def _parse(content: bytes, source: str) -> Any:
 
 
 def _endpoints(graph_def: Any, source: str) -> tuple[str, str]:
-    """The tensors by which photos enter and features leave."""
+    """Find the tensors by which photos enter and features leave."""
     names = {node.name for node in graph_def.node}
     if {"ExpandDims", "pool_3"} <= names:
         return "ExpandDims:0", "pool_3:0"
@@ -222,18 +222,18 @@ def _endpoints(graph_def: Any, source: str) -> tuple[str, str]:
     if len(inputs) != 1 or len(outputs) != 1:
         raise ColorizeError(
             f"{source} has {len(inputs)} placeholders and {len(outputs)} outputs, not one of each, nor the tensors "
-            "ExpandDims and pool_3: name its ends (frozen_graph_network takes input_name and output_name)"
+            "ExpandDims and pool_3: give `input_name` and `output_name`"
         )
     return f"{inputs[0]}:0", f"{outputs[0]}:0"
 
 
 def _models_folder() -> Path:
-    """Where Keras keeps what it fetches."""
+    """Return the folder in which Keras keeps the files that it fetches."""
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
 
 
 def _fetch_inception_2015() -> bytes:
-    """The original Inception graph, from the cache or else from its published address; verified either way."""
+    """Read the original Inception graph from the cache, or fetch it from its published address, and verify it."""
     folder = _models_folder()
     if (folder / INCEPTION_GRAPH).is_file():
         source = folder / INCEPTION_GRAPH
@@ -241,7 +241,7 @@ def _fetch_inception_2015() -> bytes:
     else:
         source = folder / INCEPTION_ARCHIVE
         if not source.is_file():
-            with suppress(OSError):  # where Keras's folder is missing, get_file would take one under /tmp
+            with suppress(OSError):  # get_file would take a temporary folder if Keras's own were missing
                 folder.mkdir(parents=True, exist_ok=True)
             try:
                 source = Path(

@@ -1,4 +1,4 @@
-"""FID and KID of two sets of photos, every figure with the name of the network that it rests on.
+"""FID and KID of two sets of photos. Every figure carries the name of the network that it rests on.
 
     network = feature_network("inception-2015-12-05")
     truth, predictions = ImageSet(network), ImageSet(network)
@@ -29,8 +29,8 @@ from keras_colorize.metrics.frechet import (
 FEW_IMAGES = 2048
 
 
-class Network(Protocol):
-    """What `ImageSet` needs of a network; `feature_networks.FeatureNetwork` is one."""
+class FeatureExtractor(Protocol):
+    """A labelled function from photos to feature vectors, as `feature_networks.FeatureNetwork` is."""
 
     @property
     def label(self) -> str: ...
@@ -43,14 +43,14 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Distance:
-    """A figure and what it rests on.
+    """A distance between two sets of photos, with what it rests on.
 
     Attributes:
         metric: `"fid"` or `"kid"`.
-        network: label of the feature network.
+        network: the label of the feature network.
         value: the distance; lower is better.
         error: standard error of `value`, where there is one (KID).
-        images: how many photos the two sets have.
+        images: the number of photos in each of the two sets.
     """
 
     metric: str
@@ -61,7 +61,7 @@ class Distance:
 
     @property
     def label(self) -> str:
-        """The metric with its network, for the head of a column: `"fid (inception-2015-12-05)"`."""
+        """Name the metric with its network, for the head of a column: `"fid (inception-2015-12-05)"`."""
         return f"{self.metric} ({self.network})"
 
     def __str__(self) -> str:
@@ -73,26 +73,26 @@ class Distance:
 class ImageSet:
     """The features of a set of photos that arrive in batches.
 
-    Holds the mean and covariance (D² floats), and one float32 vector per photo for KID: 8 KB for 2048 features.
+    It holds their mean and covariance (D² floats) and, for KID, one float32 vector per photo: 8 kB for 2048 features.
 
     Args:
-        network: what makes the features.
-        keep_features: whether to hold each photo's vector; FID alone does not need them.
+        network: turns photos into features.
+        keep_features: whether to keep each photo's vector. FID does not need them.
     """
 
-    def __init__(self, network: Network, keep_features: bool = True) -> None:
+    def __init__(self, network: FeatureExtractor, keep_features: bool = True) -> None:
         self.statistics = FeatureStatistics(network.label)
         self._keep_features = keep_features
         self._extract: Callable[[Any], np.ndarray] = network
         self._rows: list[np.ndarray] = [np.zeros((0, network.features), np.float32)]
 
     def __len__(self) -> int:
-        """How many photos were seen."""
+        """Count the photos seen."""
         return self.statistics.count
 
     @property
     def network(self) -> str:
-        """Label of the feature network."""
+        """The label of the feature network."""
         return self.statistics.network
 
     @property
@@ -100,7 +100,7 @@ class ImageSet:
         """(N, D) float32, in the order in which the photos came.
 
         Raises:
-            ValueError: they were not kept.
+            ValueError: the features were not kept.
         """
         if not self._keep_features:
             raise ValueError("this ImageSet keeps no features, which KID needs: make it with keep_features=True")
@@ -110,7 +110,7 @@ class ImageSet:
         """Measure a batch (B, H, W, 3) of uint8 RGB photos.
 
         Raises:
-            ColorizeError: not such a batch, or the network gives numbers that are not finite.
+            ColorizeError: the batch is of another kind, or the network gives numbers that are not finite.
         """
         rows = self._extract(rgb_u8)
         self.statistics.update(rows)
@@ -119,10 +119,10 @@ class ImageSet:
 
 
 def fid_between(truth: ImageSet | FeatureStatistics, predictions: ImageSet | FeatureStatistics) -> Distance:
-    """Fréchet inception distance (Heusel et al. 2017) between two sets, each with two photos or more.
+    """Return the Fréchet inception distance (Heusel et al. 2017) of two sets, each with two photos or more.
 
-    Takes stored statistics too (`FeatureStatistics.load`). Warns under 2,048 photos: FID is biased upwards, the more so
-    the fewer the photos, and differently for different models.
+    Either set may be stored statistics (`FeatureStatistics.load`). A warning comes under 2,048 photos: FID is biased
+    upwards, more strongly the fewer the photos, and differently for different models.
 
     Raises:
         ColorizeError: the sets were measured with different networks, or have fewer than two photos.
@@ -143,7 +143,7 @@ def fid_between(truth: ImageSet | FeatureStatistics, predictions: ImageSet | Fea
 def kid_between(
     truth: ImageSet, predictions: ImageSet, subsets: int = 100, subset_size: int | None = None, seed: int = 0
 ) -> Distance:
-    """Kernel inception distance with its standard error; unbiased, so fit for few photos.
+    """Return the kernel inception distance with its standard error. It is unbiased, so it fits few photos.
 
     See `frechet.kernel_inception_distance` for the arguments.
 

@@ -1,7 +1,7 @@
 """Distances between two sets of feature vectors: the Fréchet distance of FID and the kernel distance of KID.
 
-Pure numpy in float64. Which network the features come from is `fid`'s business; here it is only a label that
-travels with them, because features of different networks cannot be compared.
+Everything is NumPy in float64. `fid` knows the network that the features come from. Here the network is only a label
+that goes with them, because features of different networks cannot be compared.
 """
 
 import zipfile
@@ -19,8 +19,11 @@ class FeatureStatistics:
     """Mean and covariance of feature vectors that arrive in batches (Chan, Golub and LeVeque 1983).
 
     The result does not depend on how the vectors were cut into batches (but for rounding, about 1e-12), and two
-    halves computed apart can be merged. `network` names what made the features, and `digest`, where it is set, what
-    they were made of.
+    halves computed apart can be merged.
+
+    Args:
+        network: the label of the network that made the features.
+        digest: a checksum of the photos, where it is known.
     """
 
     def __init__(self, network: str, digest: str = "") -> None:
@@ -32,14 +35,14 @@ class FeatureStatistics:
 
     @property
     def mean(self) -> Array:
-        """(D,) mean of the vectors seen; ColorizeError before the first."""
+        """The mean (D,) of the vectors seen; ColorizeError before the first."""
         if self._mean is None:
             raise ColorizeError(f"no images were measured with {self.network}; a mean needs at least one")
         return self._mean
 
     @property
     def covariance(self) -> Array:
-        """(D, D) sample covariance (divisor N − 1); ColorizeError below two vectors."""
+        """The sample covariance (D, D), divisor N − 1; ColorizeError below two vectors."""
         if self._scatter is None or self.count < 2:
             raise ColorizeError(
                 f"{self.count} images were measured with {self.network}; a covariance needs at least two"
@@ -50,7 +53,7 @@ class FeatureStatistics:
         """Add a batch of (N, D) features.
 
         Raises:
-            ColorizeError: not (N, D) with the D of the batches before, or not finite.
+            ColorizeError: the features are not (N, D) with the D of the batches before, or not finite.
         """
         batch = np.asarray(features, dtype=np.float64)
         if batch.ndim != 2:
@@ -65,7 +68,7 @@ class FeatureStatistics:
             self._combine(len(batch), mean, centred.T @ centred)
 
     def merge(self, other: "FeatureStatistics") -> None:
-        """Add all that `other` has seen.
+        """Add everything that `other` has seen.
 
         Raises:
             ColorizeError: the two come from different networks.
@@ -97,10 +100,10 @@ class FeatureStatistics:
 
     @classmethod
     def load(cls, path: str | Path) -> "FeatureStatistics":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
-            ColorizeError: there is no such file, or it is not one of ours.
+            ColorizeError: there is no such file, or it holds something else.
         """
         if not Path(path).is_file():
             raise ColorizeError(f"no statistics at '{path}': measure the reference images first")
@@ -119,7 +122,7 @@ class FeatureStatistics:
 
 
 def require_same_network(a: Any, b: Any) -> None:
-    """ColorizeError unless the two carry the same `network` label."""
+    """Raise a ColorizeError unless the two carry the same `network` label."""
     if a.network != b.network:
         raise ColorizeError(
             f"features of '{a.network}' cannot be compared with features of '{b.network}': measure both with one"
@@ -127,11 +130,11 @@ def require_same_network(a: Any, b: Any) -> None:
 
 
 def frechet_distance(mu1: Any, cov1: Any, mu2: Any, cov2: Any) -> float:
-    """Squared Fréchet (2-Wasserstein) distance of two Gaussians, ≥ 0: |μ₁ − μ₂|² + tr(C₁ + C₂ − 2·√(C₁C₂)).
+    """Return the squared Fréchet (2-Wasserstein) distance of two Gaussians: |μ₁ − μ₂|² + tr(C₁ + C₂ − 2·√(C₁C₂)) ≥ 0.
 
     With C₁ = RRᵀ, C₁C₂ and the symmetric RᵀC₂R have the same non-zero eigenvalues, and the trace of the root is the sum
-    of their square roots. That stays real and finite for singular covariances (fewer images than features), where the
-    general matrix root of the usual code turns complex or fails.
+    of their square roots. This sum stays real and finite for singular covariances (fewer images than features), where a
+    general matrix root turns complex or fails.
     """
     mu1, mu2 = np.asarray(mu1, np.float64), np.asarray(mu2, np.float64)
     cov1, cov2 = np.asarray(cov1, np.float64), np.asarray(cov2, np.float64)
@@ -147,7 +150,7 @@ def frechet_distance(mu1: Any, cov1: Any, mu2: Any, cov2: Any) -> float:
 
 
 def _root(covariance: Array) -> Array:
-    """R of (D, rank) with RRᵀ = covariance; directions whose variance is 0 up to rounding are left out."""
+    """Return R of (D, rank) with RRᵀ = covariance, without directions whose variance is 0 up to rounding."""
     eigenvalues, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     kept = eigenvalues > len(eigenvalues) * np.finfo(np.float64).eps * eigenvalues[-1]
     return vectors[:, kept] * np.sqrt(eigenvalues[kept])
@@ -156,23 +159,23 @@ def _root(covariance: Array) -> Array:
 def kernel_inception_distance(
     features_a: Any, features_b: Any, subsets: int = 100, subset_size: int | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Kernel inception distance and its standard error (Bińkowski et al. 2018): two (N, D) → (distance, error).
+    """Return the kernel inception distance of Bińkowski et al. 2018 and its standard error: two (N, D) → two floats.
 
     The distance is the mean over random subsets of the unbiased estimate of MMD² with the kernel (x·y/D + 1)³. It is
-    unbiased at any N, hence 0 on average for two samples of one distribution and at times slightly negative.
+    unbiased at any N. For two samples of one distribution it is 0 on average, and sometimes slightly negative.
 
-    The standard error is the delete-d jackknife's (Shao and Wu 1989), √(m/(N − m)) times the standard deviation over
-    subsets of m of N: the uncertainty that comes from having N images only. Dividing by √subsets instead would shrink
-    it at will, since the subsets share images. Near a distance of 0 it errs on the large side.
+    The standard error is the delete-d jackknife's (Shao and Wu 1989): √(m/(N − m)) times the standard deviation over
+    subsets of m of N. It measures the uncertainty of having N images only. A division by √subsets would shrink it at
+    will, since the subsets share images. Near a distance of 0 it is too large rather than too small.
 
     Args:
         features_a, features_b: (N_a, D) and (N_b, D).
-        subsets: how many random pairs of subsets.
+        subsets: the number of random pairs of subsets.
         subset_size: m; by default 1000, the usual figure, or half of the smaller set where that is less.
-        seed: of the random choice.
+        seed: seed of the random choice.
 
     Raises:
-        ColorizeError: m is under 2 or not under the size of the smaller set, or there are fewer than 2 subsets.
+        ColorizeError: m is under 2 or reaches the size of the smaller set, or there are fewer than 2 subsets.
     """
     a, b = np.asarray(features_a, np.float64), np.asarray(features_b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
@@ -196,7 +199,7 @@ def kernel_inception_distance(
 
 
 def _unbiased_mmd2(a: Array, b: Array) -> float:
-    """U-statistic of MMD² for samples of equal size: pairs of a vector with itself do not count."""
+    """Return the U-statistic of MMD² for samples of equal size: pairs of a vector with itself do not count."""
     n, dimensions = a.shape
 
     def kernel(x: Array, y: Array) -> Array:
