@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from keras_colorize.evaluation.columns import TABLE, distance_column
 from keras_colorize.evaluation.report.page import data_url, jpeg
 from keras_colorize.evaluation.report.report import (
     CURVE_POINTS,
@@ -244,6 +245,35 @@ def test_curves_are_thinned_to_their_ends():
     assert len(line) == CURVE_POINTS
     assert line[0] == [0, 1] and line[-1] == [9999, 1e-4]
     assert curves(rows[:3])["loss"] == [[0, 1], [1, 0.5], [2, 0.33333]]
+
+
+@needs_browser
+def test_the_tables_fit_into_a_usual_screen(evaluation, tmp_path):
+    full = copy.copy(evaluation)
+    full.columns = [*TABLE, distance_column("fid", "inception-2015-12-05"), distance_column("kid", "tiny.keras")]
+    scales = {metric.name: 1 if metric.form in ("{:.1f}", "{:.2f}") else 0.01 for metric in full.columns}
+    usual = {name: Estimate(23.45 * scale, 21.95 * scale, 24.95 * scale) for name, scale in scales.items()}
+    full.figures = dict.fromkeys(full.rows, usual)
+    by_photo = {metric.name: usual[metric.name] for metric in TABLE if metric.name != "ab_entropy_set"}
+    full.differences = {(row, GREY): by_photo for row in SYSTEMS}
+    full.marks = {SYSTEMS[0]: {metric.name: Mark(-1, False, True) for metric in full.columns}}
+    file = tmp_path / "report.html"
+    write_report(full, file)
+    sizes = (
+        "const t = document.getElementById(arguments[0]), b = t.parentElement; return [b.scrollWidth, b.clientWidth]"
+    )
+    with open_browser(tmp_path) as browser:
+        browser.driver.set_window_size(1440, 900)
+        browser.open(file)
+        count = len(full.columns) - 2
+        assert len(browser.texts("#table thead button")) == 1 + count, "two columns stand aside"
+        for table in ("table", "differences"):
+            needed, available = browser.look(sizes, table)
+            assert needed <= available <= 1440, table
+        browser.find("#all-columns").click()
+        assert len(browser.texts("#table thead button")) == 1 + len(full.columns)
+        assert len(browser.texts("#differences thead button")) == 1 + len(by_photo)
+        assert browser.complaints() == []
 
 
 @needs_browser

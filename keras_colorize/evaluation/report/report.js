@@ -49,6 +49,9 @@ const direction = (column) => ({ true: "high", false: "low" })[column.higher_is_
 /** Columns of the evaluation that at least one of these rows has a value in. */
 const used = (rows) => DATA.columns.filter((column) => rows.some((cells) => cells[column.name]));
 
+/** The same, without the columns that stand aside until somebody asks for all. */
+const shown = (rows) => used(rows).filter((column) => !column.aside || byId("all-columns").checked);
+
 const tableColumns = (columns) => columns.map((column) =>
   ({ heading: column.heading, title: column.meaning, best: direction(column) }));
 
@@ -68,11 +71,12 @@ function figureCell(cell) {
 }
 
 function showFigures() {
-  const columns = used(Object.values(DATA.cells));
+  const all = used(Object.values(DATA.cells)), columns = shown(Object.values(DATA.cells));
+  byId("more").hidden = !all.some((column) => column.aside);
   sortableTable(byId("table"), "system", tableColumns(columns), DATA.rows.map((row) => ({
     ...row, cells: columns.map((column) => figureCell(DATA.cells[row.name][column.name])),
   })));
-  byId("meanings").replaceChildren(...columns.flatMap((column) =>
+  byId("meanings").replaceChildren(...all.flatMap((column) =>
     [make("dt", {}, column.heading), make("dd", {}, column.meaning)]));
 }
 
@@ -96,13 +100,14 @@ function showDifferences() {
   const draw = () => {
     const pairs = DATA.rows.flatMap((row) =>
       DATA.differences.filter((pair) => pair.row === row.name && pair.other === select.value));
-    const columns = used(pairs.map((pair) => pair.cells));
+    const columns = shown(pairs.map((pair) => pair.cells));
     sortableTable(byId("differences"), "system", tableColumns(columns), pairs.map((pair) => ({
       name: pair.row, kind: KINDS[pair.row],
       cells: columns.map((column) => differenceCell(pair.cells[column.name], column)),
     })));
   };
   select.addEventListener("change", draw);
+  byId("all-columns").addEventListener("change", draw);
   draw();
 }
 
@@ -369,6 +374,7 @@ byId("facts").append(...DATA.facts.flatMap(([name, value]) => [make("dt", {}, na
 byId("remarks").append(...DATA.remarks.map((remark) => make("li", {}, remark)));
 byId("about").textContent = DATA.about;
 showTheme();
+byId("all-columns").addEventListener("change", showFigures);
 showFigures();
 showDifferences();
 showPhotos();

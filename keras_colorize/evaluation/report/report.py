@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_u8
+from keras_colorize.evaluation.columns import METRICS, PRINTED
 from keras_colorize.evaluation.report.page import data_url, jpeg, render_page, write_page
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Estimate, Evaluation, Metric
 from keras_colorize.runs.log import LEADING, Row
@@ -55,6 +56,7 @@ def report_page(evaluation: Evaluation, max_bytes: int = MAX_BYTES) -> str:
                 "heading": metric.heading,
                 "higher_is_better": metric.higher_is_better,
                 "meaning": metric.meaning,
+                "aside": metric.name in METRICS and metric.name not in PRINTED,
             }
             for metric in evaluation.columns
         ],
