@@ -12,6 +12,7 @@ from keras_colorize.models import (
     unet,
     unet_maxpool,
     vivid,
+    vivid_resnet,
 )
 from keras_colorize.models.registry import arguments, build, names
 
@@ -27,4 +28,5 @@ __all__ = [
     "unet",
     "unet_maxpool",
     "vivid",
+    "vivid_resnet",
 ]

@@ -198,6 +198,37 @@ class Fusion(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
+class PooledHints(keras.layers.Layer):
+    """Hints (B, H, W, 3) in the unit range (a, b, mask) → (B, H/scale, W/scale, 3), in float32.
+
+    A block's colour is the mean of the hints in it, however few of its pixels have one, and its mask is near 1 with the
+    first pixel: both are divided by the share of the block that has hints. Without hints all three are 0.
+
+    Args:
+        scale: side of a block in pixels.
+    """
+
+    # So much of a block counts as empty: one pixel of a block of 4×4 gives a mask of 0.86.
+    floor = 0.01
+
+    def __init__(self, scale: int, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, hints: Any) -> Any:
+        pooled = keras.ops.average_pool(hints, self.scale, self.scale)
+        return pooled / (pooled[..., 2:] + self.floor)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, height, width, channels = input_shape
+        return (batch, height and height // self.scale, width and width // self.scale, channels)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
 class Resize(keras.layers.Layer):
     """(B, H, W, C) → (B, height, width, C), bilinear without antialiasing (the one that TFLite has).
 

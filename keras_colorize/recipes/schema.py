@@ -46,6 +46,10 @@ class Augment:
 
     With `crop_margin` training photos are so many pixels larger than `data.image_size`, which is cut out at random;
     with a `zoom` above 1 the window that is cut is as large as the photo or up to so many times smaller, and scaled.
+
+    `borders` is the share of photos that get a plain border, `aging` the probability of each effect that ages the
+    lightness (keras_colorize.data.wear). `hints` is the share of photos that get hints, where the recipe takes some:
+    `hint_mean` of them on average, most of the time, each a square of an odd side up to `hint_patch` pixels.
     """
 
     flip_horizontal: bool = True
@@ -54,6 +58,11 @@ class Augment:
     crop_margin: int = bounded(0, 0)
     zoom: float = bounded(1.0, 1, 8)
     noise: float = bounded(0.0, 0, 1)
+    borders: float = bounded(0.0, 0, 1)
+    aging: float = bounded(0.0, 0, 1)
+    hints: float = bounded(0.0, 0, 1)
+    hint_mean: float = bounded(8.0, 1)
+    hint_patch: int = bounded(9, 1)
 
 
 @dataclass(frozen=True)
@@ -118,12 +127,17 @@ class Decoding:
     `temperature` is of the annealed mean; `undo_rebalancing` takes so much of what `loss.rebalancing` gave to rare
     colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out, and `cast`, from 0 to 1, once
     more the photo's mean chroma: below 1 a photo's colours lie further apart and it has less of one tint.
+
+    A mean of several plausible colours is greyer than each of them. `expected_chroma` makes up for that in each photo:
+    chroma is multiplied by the ratio of the mean chroma of the distribution's classes to the chroma of their mean, to
+    this power, from 0 (not at all) to 1.
     """
 
     temperature: float = bounded(0.38, 0.05, 1)
     undo_rebalancing: float = bounded(0.0, 0, 1)
     gain: float = bounded(1.0, 0, 4)
     cast: float = bounded(1.0, 0, 1)
+    expected_chroma: float = bounded(0.0, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -168,8 +182,11 @@ class Recipe:
     """All that a run needs to be run again.
 
     `initial_weights` are what the generator starts from: a file of weights, or `zoo` for those that the package has for
-    the system of this name. `backbone_weights` is for every network that others trained: encoders, extractors, VGG,
-    FID's Inception. `stochastic` keeps dropout on when photos are colorized, the model's only noise (report B).
+    the system of this name. Where there are none, `encoder_weights` is a file of ImageNet weights for the encoder of an
+    architecture that takes some (keras_colorize.models.encoder), checked by `encoder_sha256`. `hints` says that the
+    generator takes colours at places beside lightness. `backbone_weights` is for every network that others trained:
+    encoders, extractors, VGG, FID's Inception. `stochastic` keeps dropout on when photos are colorized, the model's
+    only noise (report B).
     """
 
     name: str = ""
@@ -180,6 +197,9 @@ class Recipe:
     discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
     initial_weights: str = ""
+    encoder_weights: str = ""
+    encoder_sha256: str = ""
+    hints: bool = False
     stochastic: bool = False
     data: Data = field(default_factory=Data)
     augment: Augment = field(default_factory=Augment)
@@ -211,6 +231,10 @@ class Recipe:
         recipe = from_table(cls, table)
         if not recipe.generator.name:
             raise ColorizeError('the recipe names no generator: expected generator.name = "…"')
+        if recipe.augment.hints and not recipe.hints:
+            raise ColorizeError(
+                "augment.hints is set, but the generator takes none: set hints = true, or augment.hints = 0"
+            )
         if recipe.discriminator is None and recipe.pretrain.epochs:
             raise ColorizeError("pretrain.epochs needs a discriminator to come after it: raise schedule.epochs instead")
         if (recipe.space == "binned_lab") != (recipe.loss.reconstruction == "cross_entropy"):

@@ -36,6 +36,11 @@ class AveragedWeights:
         for average, weight in zip(self.variables, self._weights, strict=True):
             average.assign(average.value + (1.0 - keep) * (tf.cast(weight.value, "float32") - average.value))
 
+    def start_over(self) -> None:
+        """Begin with the weights as they are now."""
+        for average, weight in zip(self.variables, self._weights, strict=True):
+            average.assign(weight.value)
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The averages stand where the weights were; outside compiled steps only."""

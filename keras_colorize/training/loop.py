@@ -19,7 +19,6 @@ from keras_colorize.training.checkpoints import KEEP, Checkpoints, Position
 from keras_colorize.training.early_stopping import EarlyStopper
 from keras_colorize.training.guards import Deadline, names_of_batch, not_finite
 from keras_colorize.training.interruption import StopRequest
-from keras_colorize.training.loading import load_initial_weights
 from keras_colorize.training.saver import Saver
 from keras_colorize.training.setup import Prepared
 
@@ -50,7 +49,7 @@ def start(
     prepared = Prepared(
         recipe, _chiefs(console, parallel), parallel
     )  # all that can be refused, before a folder is made
-    load_initial_weights(prepared.trainer.generator, recipe)
+    remarks = [*remarks, *prepared.start_weights()]
     name = str(RunFolder.create(out, recipe).path.relative_to(out)) if parallel.is_chief else ""
     with parallel.lost_workers("no run folder was made"):
         folder = RunFolder(Path(out) / parallel.chiefs_text(name))
@@ -82,8 +81,7 @@ def resume(
             agree = (lambda steps: parallel.common_steps(steps, KEEP)) if parallel.workers > 1 else None
             position, damages = run.checkpoints.restore(agree)
         if position is None:
-            load_initial_weights(prepared.trainer.generator, prepared.recipe)
-            damages = ["there was no checkpoint yet: from the beginning"]
+            damages = ["there was no checkpoint yet: from the beginning", *prepared.start_weights()]
         run.train(position or Position(), remarks + damages)
 
 

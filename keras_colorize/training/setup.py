@@ -1,5 +1,6 @@
 """A recipe made ready to train: photos, networks, compiled steps, and what measures and shows them."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from keras_colorize.hardware import resolve_jit
+from keras_colorize.models.encoder import find_folded, start_encoder
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.console import print_header
 from keras_colorize.runs.folder import RunFolder
@@ -23,9 +25,10 @@ from keras_colorize.training import (
 )
 from keras_colorize.training.early_stopping import FidMonitor
 from keras_colorize.training.header import describe_run, grey_figures
-from keras_colorize.training.loading import load_photos, open_photos
+from keras_colorize.training.loading import load_initial_weights, load_photos, open_photos
 
 PREVIEW_PHOTOS = 8
+ENCODER_PHOTOS = 256
 
 
 class Prepared:
@@ -83,6 +86,25 @@ class Prepared:
         """Of the log: losses, then the validation figures."""
         figures = ("g_reconstruction", *VALIDATION_MEANS, *(["fid"] if self._watches_fid else []))
         return [*self.trainer.loss_names(), *(f"val_{name}" for name in figures)]
+
+    def start_weights(self) -> list[str]:
+        """Load the weights that a new run starts from, and return a line that says which."""
+        recipe, generator = self.recipe, self.trainer.generator
+        load_initial_weights(generator, recipe)
+        if recipe.initial_weights:
+            started = f"starts from {recipe.initial_weights}"
+        elif recipe.encoder_weights and recipe.backbone_weights == "pretrained":
+            size = recipe.data.image_size
+            photos = self.training_photos.pick(ENCODER_PHOTOS)[:, :size, :size]
+            _, condition, _ = self.trainer.prepare(photos, training=False)
+            folded, origin = find_folded(Path(recipe.encoder_weights), recipe.encoder_sha256)
+            start_encoder(generator, folded, condition)
+            started = f"the encoder starts from {origin}, the rest from random weights"
+        else:
+            return []
+        if self.trainer.averages is not None:
+            self.trainer.averages.start_over()
+        return [started]
 
     def stage_of(self, epoch: int) -> tuple[int, int]:
         """Which stage an epoch of the whole schedule belongs to, and its number there."""
