@@ -4,8 +4,10 @@
     python benchmarks/vividness.py --run runs/vivid/TIME --data PHOTOS --split validation --tune
 
 The network runs once; every setting decodes the same logits. Rows are means over a split's photos at the recipe's size,
-grey ones left out. `--tune` tries temperatures, shares of the rebalancing that are undone and casts, each with the gain
-at which the photos are as colourful as the truth: do that on validation photos and measure on others.
+grey ones left out. `--tune` tries temperatures, shares of the rebalancing that are undone, casts and powers of the
+expected chroma, each with the gain at which the photos are as colourful as the truth. It shows PSNR and the difference
+of colorfulness for each kind of photo (each data set, or else the first folder) too. Do that on validation photos of
+all kinds and measure on others.
 """
 
 import argparse
@@ -13,6 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from keras_colorize.cli.quiet import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
@@ -22,6 +26,7 @@ VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
 TEMPERATURES = (0.7, 0.5, 0.38)
 UNDONE = (0.0, 0.25, 0.5, 0.75)
 CASTS = (1.0, 0.85, 0.7, 0.55)
+EXPECTED = (0.0, 0.5, 1.0)
 BATCH = 64
 
 
@@ -50,18 +55,17 @@ def main() -> None:
 
 
 def tune(photos: "Predicted") -> None:
-    """A line per temperature, share undone and cast, at the gain that makes the photos as colourful as they were."""
-    for undone, temperature, cast in product(UNDONE, TEMPERATURES, CASTS):
+    """A line for each setting, at the gain that makes the photos as colourful as they were."""
+    for undone, temperature, cast, expected in product(UNDONE, TEMPERATURES, CASTS, EXPECTED):
         low, high = 0.5, 4.0
-        decoding = Decoding(temperature=temperature, undo_rebalancing=undone, cast=cast)
-        plain = photos.figures(decoding)
+        decoding = Decoding(temperature=temperature, undo_rebalancing=undone, cast=cast, expected_chroma=expected)
         for _ in range(9):
             decoding = replace(decoding, gain=(low + high) / 2)
             row = photos.figures(decoding)
             low, high = (decoding.gain, high) if row["colorfulness"] < photos.truth else (low, decoding.gain)
         print(
-            f"undo {undone:4.2f}, temperature {temperature:4.2f}, cast {cast:4.2f}: as it is {photos.line(plain)}"
-            f" | gain {decoding.gain:.2f}: {photos.line(row)}",
+            f"undo {undone:4.2f}, temperature {temperature:4.2f}, cast {cast:4.2f}, expected {expected:3.1f},"
+            f" gain {decoding.gain:.2f}: {photos.line(row)} | {photos.kinds(decoding)}",
             flush=True,
         )
 
@@ -74,6 +78,7 @@ class Predicted:
     rgb_u8: Any
     lab: Any
     logits: Any
+    names: list[str]
 
     @property
     def count(self) -> int:
@@ -84,24 +89,43 @@ class Predicted:
         """The photos' own colorfulness."""
         from keras_colorize.metrics import colorfulness
 
-        return float(sum(float(sum(colorfulness(part))) for part in self._parts(self.rgb_u8)) / self.count)
+        return float(np.concatenate([colorfulness(part) for part in self._parts(self.rgb_u8)]).mean())
 
     def grey(self) -> dict[str, float]:
         return self._measure(lambda L, logits: 0.0 * L.repeat(2, axis=-1))
 
     def figures(self, decoding: Decoding, vividness: float = 1.0) -> dict[str, float]:
         """Mean `psnr`, `ab_mae` and `colorfulness` of one setting."""
+        return self._measure(self._chroma(decoding, vividness))
+
+    def _chroma(self, decoding: Decoding, vividness: float) -> Any:
         from keras_colorize.color.inputs import Inputs
         from keras_colorize.color.spaces import BinnedLabSpace
 
         space = BinnedLabSpace(decoding, self.recipe.loss.rebalancing)
-        return self._measure(lambda L, logits: space.chroma(Inputs(L), logits, vividness))
+        return lambda L, logits: space.chroma(Inputs(L), logits, vividness)
+
+    def kinds(self, decoding: Decoding) -> str:
+        """PSNR and the difference of colorfulness from the truth for each kind of photo."""
+        from keras_colorize.metrics import colorfulness
+
+        rows = self._rows(self._chroma(decoding, 1.0))
+        apart = rows["colorfulness"] - np.concatenate([colorfulness(part) for part in self._parts(self.rgb_u8)])
+        kinds = np.array([name.split("/")[0] for name in self.names])
+        return ", ".join(
+            f"{kind} {rows['psnr'][kinds == kind].mean():.2f} {apart[kinds == kind].mean():+.1f}"
+            for kind in np.unique(kinds)
+        )
 
     @staticmethod
     def line(row: dict[str, float]) -> str:
         return f"PSNR {row['psnr']:.2f}, ab MAE {row['ab_mae']:.2f}, colorfulness {row['colorfulness']:.2f}"
 
     def _measure(self, chroma: Any) -> dict[str, float]:
+        return {name: float(values.mean()) for name, values in self._rows(chroma).items()}
+
+    def _rows(self, chroma: Any) -> dict[str, Any]:
+        """A value for each photo."""
         from keras_colorize.color.lab import rgb_to_u8
         from keras_colorize.color.spaces import recolor
         from keras_colorize.metrics import Means, ab_mae, colorfulness, psnr
@@ -117,7 +141,7 @@ class Predicted:
                     "colorfulness": colorfulness(painted),
                 }
             )
-        return means.result()
+        return {name: np.asarray(values) for name, values in means.rows.items()}
 
     @staticmethod
     def _parts(array: Any) -> Any:
@@ -126,7 +150,6 @@ class Predicted:
 
 def predict(options: argparse.Namespace) -> Predicted:
     """The split's photos through the network."""
-    import numpy as np
     import tensorflow as tf
 
     from keras_colorize.color.inputs import Inputs
@@ -147,7 +170,7 @@ def predict(options: argparse.Namespace) -> Predicted:
         rgb_u8.append(batch.numpy())
         lab.append(np.asarray(rgb_to_lab(rgb_from_u8(batch))))
         logits.append(step(lab[-1][..., :1]).numpy())
-    return Predicted(recipe, *map(np.concatenate, (rgb_u8, lab, logits)))
+    return Predicted(recipe, *map(np.concatenate, (rgb_u8, lab, logits)), photos.names)
 
 
 def draw(rows: dict[float, dict[str, float]], photos: Predicted, file: Path) -> None:

@@ -20,6 +20,7 @@ _HOMES = {
     "Colorizer": "inference.colorizer",
     "FolderSettings": "batch.plan",
     "GANTrainer": "training.gan",
+    "Hint": "inference.hints",
     "Recipe": "recipes.schema",
     "RunFolder": "runs.folder",
     "SupervisedTrainer": "training.supervised",

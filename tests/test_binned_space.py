@@ -76,6 +76,21 @@ def test_a_cast_below_one_keeps_that_share_of_each_photos_mean_chroma():
     assert np.abs(means[0] - means[1]).max() > 0.5
 
 
+def test_expected_chroma_gives_an_unsure_photo_more_gain_than_a_sure_one():
+    bins = packaged_bins()
+    red = int(np.where((bins.centers == (60, 40)).all(axis=-1))[0][0])
+    green = int(np.where((bins.centers == (-60, 40)).all(axis=-1))[0][0])
+    logits = np.full((2, 3, 3, len(bins)), -1e4, "float32")
+    logits[0, ..., red] = 0.0  # sure
+    logits[1, ..., red], logits[1, ..., green] = np.log(0.75), np.log(0.25)  # a mean of (30, 40), half as far as either
+    plain = np.asarray(BinnedLabSpace(Decoding(temperature=1.0)).annealed_mean(logits))
+    np.testing.assert_allclose(plain[1, 0, 0], (30, 40), atol=1e-3)
+    for power in (0.5, 1.0):
+        ab = np.asarray(BinnedLabSpace(Decoding(temperature=1.0, expected_chroma=power)).annealed_mean(logits))
+        np.testing.assert_allclose(ab[0], plain[0], rtol=1e-4)
+        np.testing.assert_allclose(ab[1], plain[1] * (np.hypot(60, 40) / 50) ** power, rtol=1e-4)
+
+
 def test_chroma_comes_at_the_size_of_the_inputs():
     space = BinnedLabSpace()
     logits = np.random.default_rng(0).normal(size=(2, 4, 6, len(space.bins))).astype("float32")

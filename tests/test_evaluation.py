@@ -22,12 +22,13 @@ from keras_colorize.evaluation.comparison import estimates, marks, per_class
 from keras_colorize.evaluation.evaluate import evaluate, folder_for
 from keras_colorize.evaluation.finding import find_systems
 from keras_colorize.evaluation.gallery import GalleryKeeper
-from keras_colorize.evaluation.measure import measure
+from keras_colorize.evaluation.measure import measure, true_hints
 from keras_colorize.evaluation.output import write_files
 from keras_colorize.evaluation.protocols import PROTOCOLS, Selection, choose, get_protocol
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH
 from keras_colorize.evaluation.systems import FramedBatch, System, load_systems
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.frame import frame_photo
 from keras_colorize.metrics import FeatureStatistics, ab_mae, entropy, psnr
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import save_weights
@@ -167,6 +168,38 @@ def test_the_baselines_have_the_same_finish(both):
     for index, photo in both.gallery.pictures[TRUTH].items():
         grey = colorizer(photo, vividness=0.0)
         np.testing.assert_array_equal(both.gallery.pictures[GREY][index], grey)
+
+
+def follower(size=32):
+    """A system in Lab that paints the hints and nothing else."""
+    condition = keras.Input((size, size, 4))
+    recipe = Recipe.load("gan_lab", [f"data.image_size={size}", "hints=true"])
+    return System("follower", Colorizer(keras.Model(condition, condition[..., 1:3] * 1.0), recipe))
+
+
+def test_hints_are_true_colours_and_more_of_them_add_to_fewer():
+    photo = colorful_photo(2, 40, 30)
+    ab = np.asarray(rgb_to_lab(rgb_from_u8(photo)))[..., 1:]
+    many = true_hints(photo, 20, [3, 5])
+    assert many[:4] == true_hints(photo, 4, [3, 5]) != true_hints(photo, 4, [4, 5])
+    frame = frame_photo(photo, 30, 1, many)
+    hints = frame.inputs.hints[frame.rows, frame.columns]
+    one = frame_photo(photo, 30, 1, many[:1]).inputs.hints[frame.rows, frame.columns]
+    covered = one[..., 2] > 0
+    assert covered.sum() in (4, 6, 9)
+    np.testing.assert_allclose(one[covered][0, :2], ab[covered].mean(axis=0), rtol=1e-4)
+    assert 60 < (hints[..., 2] > 0).sum() <= 180
+
+
+def test_a_system_that_takes_hints_is_given_them(classes):
+    photos = load_split(choose(get_protocol("recipe"), Data(source=str(classes))).photos, "test", image_size=32)
+    errors = [
+        measure(photos, [follower()], (0.0, 0.0), hints=hints, seed=1).rows["follower"]["ab_mae"].mean()
+        for hints in (0, 10, 200)
+    ]
+    grey = measure(photos, [follower()], (0.0, 0.0)).rows[GREY]["ab_mae"].mean()
+    assert errors[0] == pytest.approx(grey, rel=1e-3)
+    assert errors[1] < 0.97 * grey and errors[2] < 0.6 * errors[1]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
@@ -536,6 +569,8 @@ def test_the_command_compares_and_marks(runs, capsys):
         (["--protocol", "val5"], "did you mean 'val5k'"),
         (["--limit", "0"], "--limit is 0"),
         (["--seed", "-1"], "--seed is -1"),
+        (["--hints", "-1"], "--hints is -1"),
+        (["--hints", "5"], "gan_lab cannot take hints"),
         (["--fid", "inceptoin"], "unknown feature network 'inceptoin'"),
         (["--fid-reference", "x.npz"], "add --fid"),
         (["--model", "unet_skip,gan_lba"], "did you mean 'gan_lab'"),

@@ -32,7 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure at this size (default: the protocol's or the systems')",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="measure on N photos at most")
-    parser.add_argument("--seed", type=int, default=0, help="of resampling and of the photos that are shown")
+    parser.add_argument(
+        "--hints",
+        type=int,
+        default=0,
+        metavar="N",
+        help="give the systems N true colours of each photo, each of 3×3 pixels at a random place (PSNR@N)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of resampling, of hints and of the photos that are shown")
     parser.add_argument(
         "--fid",
         metavar="NETWORK",
@@ -55,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     from keras_colorize.evaluation.finding import find_systems
     from keras_colorize.evaluation.protocols import get_protocol
 
-    for option, least in {"image_size": 1, "limit": 1, "seed": 0}.items():
+    for option, least in {"image_size": 1, "limit": 1, "seed": 0, "hints": 0}.items():
         value = getattr(options, option)
         if value is not None and value < least:
             raise ColorizeError(f"--{option.replace('_', '-')} is {value}: expected at least {least}")
@@ -80,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
         image_size=options.image_size,
         limit=options.limit,
         seed=options.seed,
+        hints=options.hints,
         fid=fid,
         kid=(fid or INCEPTION_2015) if options.kid == "" else options.kid,
         fid_reference=options.fid_reference,

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_colorize.color.bins import AbBins, packaged_bins
-from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.recipes import Decoding, Recipe
@@ -42,14 +42,34 @@ class Space:
     # Whether a prediction has a lightness of its own, which `colorize` replaces by the photo's.
     predicts_lightness: ClassVar[bool] = True
 
+    def __init__(self, *, hints: bool = False) -> None:
+        self.takes_hints = hints
+        if hints:
+            self.condition_channels += HINT_CHANNELS  # type: ignore[misc]
+
     def split(self, rgb: Any) -> tuple[Inputs, Any]:
         """Split photos RGB (B, H, W, 3) in [0, 1] into what the network may know and the target of training."""
         lab = rgb_to_lab(rgb)
         return Inputs(lightness=lab[..., :1]), self._target(rgb, lab)
 
     def condition(self, inputs: Inputs) -> Any:
-        """Make the tensor that the network sees, (B, H, W, condition_channels) in [-1, 1]."""
-        return inputs.lightness / L_HALF_RANGE - 1.0
+        """Make the tensor that the network sees, (B, H, W, condition_channels) in [-1, 1].
+
+        In a space with hints their three channels come after those of lightness; they are 0 where no hint is given.
+
+        Raises:
+            ColorizeError: there are hints, and the space takes none.
+        """
+        if not self.takes_hints:
+            if inputs.hints is not None:
+                raise ColorizeError("the network takes no hints: expected a recipe with hints = true")
+            return self._lightness_channels(inputs.lightness)
+        L = inputs.lightness
+        if inputs.hints is None:
+            hints = ops.zeros_like(ops.concatenate([L] * HINT_CHANNELS, axis=-1))
+        else:
+            hints = ops.concatenate([inputs.hints[..., :2] / AB_SCALE, inputs.hints[..., 2:]], axis=-1)
+        return ops.concatenate([self._lightness_channels(L), hints], axis=-1)
 
     def merge(self, inputs: Inputs, prediction: Any) -> Any:
         """Show the picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
@@ -69,6 +89,9 @@ class Space:
     def colorize(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
         """Join the photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
         return recolor(inputs.lightness, self.chroma(inputs, prediction, vividness))
+
+    def _lightness_channels(self, L: Any) -> Any:
+        return L / L_HALF_RANGE - 1.0
 
     def _target(self, rgb: Any, lab: Any) -> Any:
         raise NotImplementedError
@@ -126,9 +149,8 @@ class RGB01Space(RGBSpace):
     name = "rgb01"
     condition_channels = 3
 
-    def condition(self, inputs: Inputs) -> Any:
-        """Make the tensor that the network sees, (B, H, W, 3) in [0, 1]."""
-        return ops.repeat(inputs.lightness / (2.0 * L_HALF_RANGE), 3, axis=-1)
+    def _lightness_channels(self, L: Any) -> Any:
+        return ops.repeat(L / (2.0 * L_HALF_RANGE), 3, axis=-1)
 
     def _target(self, rgb: Any, lab: Any) -> Any:
         return rgb
@@ -151,15 +173,24 @@ class BinnedLabSpace(Space):
     Vividness changes both: the temperature is `temperature ** vividness`, the gain `gain · vividness`.
 
     Args:
-        decoding: temperature, gain, cast, and the share of the rebalancing that is undone.
+        decoding: temperature, gains, cast, and the share of the rebalancing that is undone.
         rebalancing: the value that the network was trained with (`loss.rebalancing`).
         bins: the classes; the packaged ones by default.
+        hints: whether the network takes hints beside lightness.
     """
 
     name = "binned_lab"
     predicts_lightness = False
 
-    def __init__(self, decoding: Decoding | None = None, rebalancing: float = 0.5, bins: AbBins | None = None) -> None:
+    def __init__(
+        self,
+        decoding: Decoding | None = None,
+        rebalancing: float = 0.5,
+        bins: AbBins | None = None,
+        *,
+        hints: bool = False,
+    ) -> None:
+        super().__init__(hints=hints)
         self.decoding = decoding or Decoding()
         self.bins = bins or packaged_bins()
         self.target_channels = len(self.bins)  # type: ignore[misc]
@@ -184,10 +215,17 @@ class BinnedLabSpace(Space):
         temperature = ops.power(self.decoding.temperature, vividness)
         logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
         shares = ops.softmax(logits / temperature, axis=-1)
-        ab = ops.matmul(shares, ops.convert_to_tensor(self.bins.centers))
+        centers = self.bins.centers
+        ab = ops.matmul(shares, ops.convert_to_tensor(centers))
+        gain: Any = self.decoding.gain * vividness
+        if self.decoding.expected_chroma > 0:
+            expected = ops.matmul(shares, ops.convert_to_tensor(np.linalg.norm(centers, axis=-1, keepdims=True)))
+            found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
+            expected, found = (ops.mean(chroma, axis=(1, 2), keepdims=True) for chroma in (expected, found))
+            gain *= ops.power(expected / found, self.decoding.expected_chroma)
         if self.decoding.cast < 1:
             ab -= (1.0 - self.decoding.cast) * ops.mean(ab, axis=(1, 2), keepdims=True)
-        return ab * (self.decoding.gain * vividness)
+        return ab * gain
 
     def _target(self, rgb: Any, lab: Any) -> Any:
         return lab[..., 1:]
@@ -196,19 +234,19 @@ class BinnedLabSpace(Space):
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}
 
 
-def get_space(name: str) -> Space:
-    """Return the space of that name: `lab`, `rgb`, `rgb01` or `binned_lab`.
+def get_space(name: str, *, hints: bool = False) -> Space:
+    """Return the space of that name: `lab`, `rgb`, `rgb01` or `binned_lab`, for networks that take hints or not.
 
     Raises:
         ColorizeError: no such space.
     """
     if name not in _SPACES:
         raise ColorizeError(f"unknown space '{name}'{did_you_mean(name, _SPACES)} (known: {', '.join(_SPACES)})")
-    return _SPACES[name]()
+    return _SPACES[name](hints=hints)
 
 
 def space_of(recipe: Recipe) -> Space:
     """Return the space in which a recipe's networks work."""
     if recipe.space == BinnedLabSpace.name:
-        return BinnedLabSpace(recipe.decoding, recipe.loss.rebalancing)
-    return get_space(recipe.space)
+        return BinnedLabSpace(recipe.decoding, recipe.loss.rebalancing, hints=recipe.hints)
+    return get_space(recipe.space, hints=recipe.hints)

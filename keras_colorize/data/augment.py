@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_colorize.data.wear import random_borders
 from keras_colorize.recipes import Augment
 
 
@@ -78,7 +79,9 @@ def augment_photos(rgb_u8: Any, seed: keras.random.SeedGenerator, augment: Augme
     elif augment.crop_margin:
         rgb_u8 = random_crops(rgb_u8, seed, augment.crop_margin)
     rgb_u8 = random_flips(rgb_u8, seed, horizontal=augment.flip_horizontal, vertical=augment.flip_vertical)
-    return random_quarter_turns(rgb_u8, seed) if augment.quarter_turns else rgb_u8
+    if augment.quarter_turns:
+        rgb_u8 = random_quarter_turns(rgb_u8, seed)
+    return random_borders(rgb_u8, seed, augment.borders) if augment.borders else rgb_u8
 
 
 def _coin(images: Any, seed: keras.random.SeedGenerator) -> Any:

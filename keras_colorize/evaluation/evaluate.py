@@ -40,6 +40,7 @@ def evaluate(
     image_size: int | None = None,
     limit: int | None = None,
     seed: int = 0,
+    hints: int = 0,
     batch_size: int = 16,
     resamples: int = RESAMPLES,
     fid: str | None = None,
@@ -58,7 +59,8 @@ def evaluate(
         protocol: of `protocols.PROTOCOLS`.
         image_size: at which everything is measured; the protocol's unless given, or else the largest of the systems'.
         limit: measure on so many photos at most, evenly spaced.
-        seed: of the bootstrap, of KID's subsets and of the random pictures.
+        seed: of the bootstrap, of KID's subsets, of the random pictures and of the places of hints.
+        hints: give the systems so many true colours of each photo, each the mean of 3×3 pixels at a random place.
         resamples: of the bootstrap.
         fid, kid: feature network of FID and of KID, by name or file.
         fid_reference: file of FID's statistics of the true photos: read where it exists, else written.
@@ -67,8 +69,15 @@ def evaluate(
         ColorizeError: no weights, no photos, a network that cannot be had, or options that do not go together.
     """
     chosen_protocol = get_protocol(protocol)
+    if hints < 0:
+        raise ColorizeError(f"`hints` is {hints}: expected 0 or more")
     distances = Distances.prepare(fid, kid, fid_reference)
     systems = load_systems(found)
+    unable = [system.name for system in systems if hints and not system.colorizer.space.takes_hints]
+    if unable:
+        raise ColorizeError(
+            f"{', '.join(unable)} cannot take hints: leave out `hints`, or choose systems that take them"
+        )
     photo_data = chosen_protocol.data(_data_of(systems, data))
     chosen = choose(chosen_protocol, photo_data)
     size = image_size or chosen_protocol.image_size or max(system.image_size for system in systems)
@@ -85,12 +94,15 @@ def evaluate(
             mean_ab,
             batch_size=batch_size,
             seed=seed,
+            hints=hints,
             network=distances.network if distances else None,
             keep_features=distances is not None and distances.kid,
             truth_features=distances is None or distances.truth_needed,
             progress=progress,
         )
     remarks = [told, *_remarks(systems, chosen, photo_data, size)]
+    if hints:
+        remarks.append(f"each photo has {hints} of its own colours as hints, at random places, each of 3×3 pixels")
     about = {
         "run": str(systems[0].run) if len(systems) == 1 and systems[0].run else None,
         "systems": {system.name: _about(system) for system in systems},
@@ -105,6 +117,7 @@ def evaluate(
         "photos": len(photos),
         "limit": limit,
         "seed": seed,
+        "hints": hints,
         "batch_size": batch_size,
         "resamples": resamples,
         "digest": {"names": measured.names_digest, "names and pixels": measured.pixels_digest},

@@ -18,6 +18,7 @@ from keras_colorize.evaluation.gallery import GalleryKeeper
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Gallery
 from keras_colorize.evaluation.systems import FramedBatch, System
 from keras_colorize.inference.finish import recolored_batch
+from keras_colorize.inference.hints import Hint
 from keras_colorize.metrics import (
     FeatureExtractor,
     ImageSet,
@@ -32,6 +33,9 @@ from keras_colorize.metrics import (
     psnr,
     ssim_channels,
 )
+
+# A disc of this radius is a square of three pixels: the hint of the papers that give PSNR over the number of hints.
+_HINT_RADIUS = 1.5
 
 # Keys of what the compiled steps give beside the metrics.
 _HISTOGRAM, _AB = "histogram", "ab"
@@ -76,6 +80,7 @@ def measure(
     *,
     batch_size: int = 16,
     seed: int = 0,
+    hints: int = 0,
     network: FeatureExtractor | None = None,
     keep_features: bool = False,
     truth_features: bool = True,
@@ -92,7 +97,8 @@ def measure(
         keep_features: keep each photo's, for KID.
         truth_features: measure the truth's too; not needed for FID where its statistics are known.
         random, extreme: pictures to keep, see `GalleryKeeper`.
-        seed: of the random pictures.
+        seed: of the random pictures and of the places of hints.
+        hints: so many true colours of each photo that the systems are given.
     """
     metrics = _Metrics(photos.image_size)
     keeper = GalleryKeeper([s.name for s in systems], len(photos), random=random, extreme=extreme, seed=seed)
@@ -105,7 +111,8 @@ def measure(
             label = name.encode("utf-8") + b"\0"
             names.update(label)
             pixels.update(label + photo.tobytes())
-        pictures = _pictures(FramedBatch(rgb_u8), systems, mean_ab)
+        given = [true_hints(photo, hints, [seed, number]) for number, photo in enumerate(rgb_u8, start=done)]
+        pictures = _pictures(FramedBatch(rgb_u8, given), systems, mean_ab)
         truth = metrics.describe(rgb_u8)
         truth_ab = truth.pop(_AB)
         values = {row: metrics.compare(rgb_u8, truth_ab, picture) for row, picture in pictures.items()}
@@ -129,6 +136,21 @@ def measure(
         names_digest=names.hexdigest(),
         pixels_digest=pixels.hexdigest(),
     )
+
+
+def true_hints(rgb_u8: np.ndarray, count: int, seed: list[int]) -> list[Hint]:
+    """Take so many of a photo's own colours, each the mean chroma of 3×3 pixels, at random places.
+
+    The places for fewer hints are the first of those for more.
+    """
+    if not count:
+        return []
+    ab = np.asarray(rgb_to_lab(rgb_from_u8(rgb_u8)))[..., 1:]
+    places = np.random.default_rng(seed).integers(0, rgb_u8.shape[:2], (count, 2))
+    means = [ab[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].mean(axis=(0, 1)) for y, x in places]
+    return [
+        Hint(float(x), float(y), _HINT_RADIUS, *map(float, mean)) for (y, x), mean in zip(places, means, strict=True)
+    ]
 
 
 def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[float, float]) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
 from keras_colorize.hardware import processors
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame, frame_photo
+from keras_colorize.inference.hints import Hint
 from keras_colorize.inference.network import finish_photos
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
@@ -26,17 +27,21 @@ class FramedBatch:
 
     Args:
         rgb_u8: `(B, S, S, 3)`.
+        hints: of each photo, for systems that take them; none by default.
     """
 
-    def __init__(self, rgb_u8: np.ndarray) -> None:
+    def __init__(self, rgb_u8: np.ndarray, hints: Sequence[Sequence[Hint]] | None = None) -> None:
         self.rgb_u8 = rgb_u8
+        self.hints = hints or [()] * len(rgb_u8)
         self._frames: dict[tuple[int, int | None], list[Frame]] = {}
 
     def frames_for(self, colorizer: Colorizer) -> list[Frame]:
         """Return a frame for each photo. Systems whose networks take the same frames share them."""
         kind = colorizer.image_size, colorizer.multiple
         if kind not in self._frames:
-            self._frames[kind] = [frame_photo(photo, *kind) for photo in self.rgb_u8]
+            self._frames[kind] = [
+                frame_photo(photo, *kind, hints) for photo, hints in zip(self.rgb_u8, self.hints, strict=True)
+            ]
         return self._frames[kind]
 
 
@@ -85,8 +90,8 @@ class System:
     def paint(self, photos: FramedBatch) -> np.ndarray:
         """Return the pictures exactly as the network paints them, lightness included.
 
-        The network sees the whole photos. Where they are not of its own size, they are resized to it and its pictures
-        back, bilinearly.
+        The network sees the whole photos, without hints. Where they are not of its own size, they are resized to it and
+        its pictures back, bilinearly.
 
         Returns:
             rgb_u8 `(B, S, S, 3)`.

@@ -21,6 +21,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture, read_pictures, to_8_bits
 from keras_colorize.images.pixels import from_image
 from keras_colorize.inference.frame import Frame, frame_photo
+from keras_colorize.inference.hints import Hint
 from keras_colorize.inference.network import finish_photo, finish_photos, finite, predict_frames
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
@@ -117,7 +118,7 @@ class Colorizer:
         """Whether the network has dropout, so that `samples` can differ."""
         return any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in self.generator.layers)
 
-    def __call__(self, image: Photo, *, vividness: float = 1.0, edges: bool = True) -> Any:
+    def __call__(self, image: Photo, *, vividness: float = 1.0, edges: bool = True, hints: Sequence[Hint] = ()) -> Any:
         """Colorize a photo at its own size; whatever colour it has counts as lightness only.
 
         Args:
@@ -125,6 +126,7 @@ class Colorizer:
                 floats in [0, 1].
             vividness: 1 is the system's own, 0 grey, above 1 stronger; up to 10.
             edges: let chroma follow the photo's edges. Without, it is enlarged bilinearly.
+            hints: colours at places of the photo, for a network that takes them.
 
         Returns:
             rgb (H, W, 3) of the photo's type for an array or a path (of a file with pages, the first; upright); a
@@ -132,11 +134,11 @@ class Colorizer:
 
         Raises:
             ColorizeError: the photo is of another kind, shape or type, is empty, holds NaN, or floats outside [0, 1];
-                or `vividness` is out of range.
+                `vividness` is out of range; or hints lie outside the photo or the network takes none.
         """
         check_vividness(vividness)
         pixels, finish = _opened(image)
-        frame = self.frame(pixels)
+        frame = self.frame(pixels, hints)
         return finish(self.finish(pixels, frame, self.predict([frame], vividness)[0], edges))
 
     def colorize_pictures(
@@ -190,9 +192,15 @@ class Colorizer:
 
     # The steps of a call, for those who overlap them.
 
-    def frame(self, pixels: np.ndarray) -> Frame:
-        """A photo (H, W) or (H, W, 3), uint8, uint16 or float32 in [0, 1], as the network sees it."""
-        return frame_photo(pixels, self.image_size, self.multiple)
+    def frame(self, pixels: np.ndarray, hints: Sequence[Hint] = ()) -> Frame:
+        """Make a network's frame of a photo (H, W) or (H, W, 3), uint8, uint16 or float32 in [0, 1].
+
+        Raises:
+            ColorizeError: a hint lies outside the photo, or the network takes none.
+        """
+        if hints and not self.space.takes_hints:
+            raise ColorizeError(f"'{self.name}' takes no hints: use a model that does, or leave them out")
+        return frame_photo(pixels, self.image_size, self.multiple, hints)
 
     def predict(self, frames: Sequence[Frame], vividness: float = 1.0) -> list[np.ndarray]:
         """Chroma ab (h, w, 2) in CIE units for each frame, at its size; frames of one shape share a call."""

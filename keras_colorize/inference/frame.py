@@ -1,6 +1,6 @@
 """A photo of any size and shape as a network sees it: scaled as in training, never squashed, padded by reflection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.border import find_border
 from keras_colorize.inference.finish import BLOCK, grey_lightness
+from keras_colorize.inference.hints import Hint, check_hints, draw_hints
 
 # [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
 # and time stay bounded.
@@ -41,7 +42,7 @@ class Frame:
         return self.inputs.lightness.shape[:2]
 
 
-def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
+def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequence[Hint] = ()) -> Frame:
     """Leave out a photo's plain border, scale the picture in it and pad it for a network.
 
     Args:
@@ -49,7 +50,12 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
         size: the side of the network's training photos.
         multiple: what sides the network takes; the short side then has the training's scale and the long one is as
             long as it is. `None` for a network that takes squares of `size` only: the long side is scaled to it.
+        hints: colours at places of the photo.
+
+    Raises:
+        ColorizeError: a hint lies outside the photo.
     """
+    check_hints(hints, *pixels.shape[:2])
     picture = find_border(pixels)
     pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
@@ -57,7 +63,9 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None) -> Frame:
     padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
-    return Frame(Inputs(L[..., None]), slice(top, top + height), slice(left, left + width), picture)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    drawn = draw_hints(hints, padded, picture, rows, columns) if hints else None
+    return Frame(Inputs(L[..., None], drawn), rows, columns, picture)
 
 
 def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:

@@ -29,9 +29,9 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.nd
         ColorizeError: the network answers with values that are no finite numbers.
     """
     chromas: dict[int, np.ndarray] = {}
-    kinds: dict[tuple[int, int], list[int]] = {}
+    kinds: dict[tuple[tuple[int, int], bool], list[int]] = {}
     for number, frame in enumerate(frames):
-        kinds.setdefault(frame.shape, []).append(number)
+        kinds.setdefault((frame.shape, frame.inputs.hints is None), []).append(number)
     for numbers in kinds.values():
         for start in range(0, len(numbers), LARGEST_BATCH):
             batch = numbers[start : start + LARGEST_BATCH]

@@ -6,16 +6,21 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import ops
 
-from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
 from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.data.augment import augment_photos, uniform_noise
+from keras_colorize.data.hints import random_hints
+from keras_colorize.data.wear import age_lightness
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipes import Augment, Loss
 from keras_colorize.training.averaging import AveragedWeights
 from keras_colorize.training.devices import draw_apart
 from keras_colorize.training.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
+
+MOST_HINTS = 256  # of a photo
 
 # What `test_step` measures besides the reconstruction loss.
 VALIDATION_MEANS = ("ab_mae", "psnr", "pixel_accuracy_5")
@@ -100,15 +105,36 @@ class SupervisedTrainer(keras.Model):
     def prepare(self, rgb_u8: Any, *, training: bool) -> tuple[Inputs, Any, Any]:
         """Make inputs, condition and target of photos uint8 (B, S, S, 3), which are augmented when training.
 
-        Noise is in the condition only: inputs and target are the photo's.
+        Marks of age, hints and noise are in the condition only: inputs and target are the photo's.
         """
         if training:
             rgb_u8 = augment_photos(rgb_u8, self.augment_seed, self.augment)
         inputs, target = self.split(rgb_from_u8(rgb_u8))
-        condition = self.space.condition(inputs)
-        if training and self.augment.noise > 0:
-            condition = uniform_noise(condition, self.augment_seed, self.augment.noise)
+        if not training:
+            return inputs, self.space.condition(inputs), target
+        condition = self.space.condition(self.disturb(inputs, target))
+        if self.augment.noise > 0:
+            channels = condition.shape[-1] - (HINT_CHANNELS if self.space.takes_hints else 0)
+            noisy = uniform_noise(condition[..., :channels], self.augment_seed, self.augment.noise)
+            condition = ops.concatenate([noisy, condition[..., channels:]], axis=-1)
         return inputs, condition, target
+
+    def disturb(self, inputs: Inputs, target: Any) -> Inputs:
+        """Age what the network sees of photos in training, and draw the hints that it gets."""
+        augment, seed = self.augment, self.augment_seed
+        if augment.aging > 0:
+            inputs = inputs._replace(lightness=age_lightness(inputs.lightness, seed, augment.aging))
+        if augment.hints > 0:
+            hints = random_hints(
+                self.space.target_chroma(target),
+                seed,
+                share=augment.hints,
+                mean=augment.hint_mean,
+                patch=augment.hint_patch,
+                most=MOST_HINTS,
+            )
+            inputs = inputs._replace(hints=hints)
+        return inputs
 
     def train_step(self, rgb_u8: Any) -> dict[str, Any]:
         inputs, condition, target = self.prepare(rgb_u8, training=True)

@@ -1,0 +1,185 @@
+"""Hints: drawn in training, drawn into frames, seen by networks that take them and refused by the others."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+from keras_colorize.color.spaces import get_space
+from keras_colorize.data.hints import paint_hints, random_hints
+from keras_colorize.errors import ColorizeError
+from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.frame import frame_photo
+from keras_colorize.inference.hints import Hint
+from keras_colorize.models.networks import build_generator
+from keras_colorize.recipes import Recipe
+from keras_colorize.training import build_stages
+from tests.conftest import colorful_photo
+
+SIZE = 32
+
+
+def small_recipe(**more):
+    recipe = Recipe.from_dict(
+        {
+            "name": "small",
+            "space": "lab",
+            "generator": {"name": "unet_maxpool", "args": {"filters": [4, 8, 8, 8]}},
+            "data": {"image_size": SIZE, "batch_size": 4},
+            "hints": True,
+        }
+    )
+    return recipe.with_values(**more)
+
+
+def seed():
+    return keras.random.SeedGenerator(5)
+
+
+def test_a_painted_hint_is_the_mean_colour_of_its_square():
+    ab = np.random.default_rng(0).uniform(-60, 60, (1, 12, 10, 2)).astype("float32")
+    hints = np.asarray(paint_hints(ab, *np.float32([[[4]], [[9]], [[1]], [[1]]])))[0]
+    covered = np.zeros((12, 10), bool)
+    covered[3:6, 8:10] = True  # cut off by the photo's edge
+    np.testing.assert_array_equal(hints[..., 2], covered)
+    np.testing.assert_allclose(hints[covered][:, :2], np.tile(ab[0][covered].mean(axis=0), (6, 1)), rtol=1e-5)
+    assert not hints[~covered].any()
+
+
+def test_hints_that_overlap_are_averaged_and_inactive_ones_leave_nothing():
+    ab = np.random.default_rng(0).uniform(-60, 60, (1, 8, 8, 2)).astype("float32")
+    at = np.float32([[[2, 2, 6]], [[2, 3, 6]], [[0, 1, 0]], [[1, 1, 0]]])
+    hints = np.asarray(paint_hints(ab, *at))[0]
+    square = ab[0, 1:4, 2:5].mean(axis=(0, 1))
+    np.testing.assert_allclose(hints[2, 2, :2], (ab[0, 2, 2] + square) / 2, rtol=1e-5)
+    np.testing.assert_allclose(hints[3, 4, :2], square, rtol=1e-5)
+    assert hints[..., 2].sum() == 9
+
+
+def test_random_hints_follow_their_distribution():
+    ab = np.ones((400, 16, 16, 2), "float32") * (30, -20)
+    hints = np.asarray(random_hints(ab, seed(), share=0.5, mean=8.0, patch=1, most=256))
+    counts = hints[..., 2].sum(axis=(1, 2))  # single pixels; a few coincide
+    assert 0.42 < (counts > 0).mean() < 0.58
+    given = counts[counts > 0]
+    assert 4 <= np.median(given) <= 9
+    assert given.max() > 60  # some photos have very many
+    np.testing.assert_allclose(hints[hints[..., 2] > 0], np.tile((30, -20, 1), (int(counts.sum()), 1)), rtol=1e-5)
+    again = random_hints(ab, seed(), share=0.5, mean=8.0, patch=1, most=256)
+    np.testing.assert_array_equal(hints, again)
+
+
+def test_patches_have_odd_sides_up_to_the_largest():
+    ab = np.zeros((300, 31, 31, 2), "float32")
+    hints = np.asarray(random_hints(ab, seed(), share=1.0, mean=1.0, patch=9, most=1))[..., 2]
+    middle = hints[(hints[:, 0].sum(axis=1) == 0) & (hints[:, -1].sum(axis=1) == 0)]
+    sides = set(np.sqrt(middle[:, :, 4:-4].sum(axis=(1, 2))).round(3).tolist())
+    assert {1.0, 3.0, 5.0, 7.0, 9.0} <= sides
+
+
+def test_no_share_means_no_hints():
+    assert not np.asarray(random_hints(np.ones((8, 8, 8, 2)), seed(), share=0.0, mean=8.0, patch=9, most=16)).any()
+
+
+@pytest.mark.parametrize("name", ["lab", "rgb", "rgb01", "binned_lab"])
+def test_a_space_with_hints_has_three_more_channels(name):
+    plain, space = get_space(name), get_space(name, hints=True)
+    inputs, _ = space.split(colorful_photo(3, 8, 8)[None] / np.float32(255))
+    assert space.condition_channels == plain.condition_channels + 3
+    hints = np.zeros((1, 8, 8, 3), "float32")
+    hints[0, 2, 3] = 55.0, -22.0, 1.0
+    condition = np.asarray(space.condition(inputs._replace(hints=hints)))
+    np.testing.assert_array_equal(condition[..., :-3], plain.condition(inputs))
+    np.testing.assert_allclose(condition[0, 2, 3, -3:], (0.5, -0.2, 1.0), rtol=1e-6)
+    nothing = np.asarray(space.condition(inputs))
+    np.testing.assert_array_equal(nothing[..., :-3], plain.condition(inputs))
+    assert not nothing[..., -3:].any()
+    with pytest.raises(ColorizeError, match="takes no hints"):
+        plain.condition(inputs._replace(hints=hints))
+
+
+def test_inputs_without_hints_are_mapped_and_stacked():
+    one = Inputs(np.ones((4, 4, 1)))
+    assert one.map(lambda field: field * 2).hints is None
+    assert Inputs.stack([one, one]).hints is None
+    hinted = Inputs.stack([one._replace(hints=np.ones((4, 4, 3)))] * 2)
+    assert hinted.lightness.shape == (2, 4, 4, 1) and hinted.hints.shape == (2, 4, 4, 3)
+
+
+def test_a_hint_is_drawn_where_its_place_lies_in_the_frame():
+    photo = np.zeros((100, 200, 3), np.uint8)
+    photo[20:30, 20:30] = 90
+    frame = frame_photo(photo, 50, 16, [Hint(150, 40, 6, 30, -10)])
+    rows, columns = np.nonzero(frame.inputs.hints[..., 2])
+    # Half the size, in the middle of the padding.
+    assert abs(rows.mean() - frame.rows.start - 20) < 0.6 and abs(columns.mean() - frame.columns.start - 75) < 0.6
+    assert 20 <= len(rows) <= 36  # a disc of a radius of 3
+    assert (frame.inputs.hints[rows, columns] == (30, -10, 1)).all()
+    assert frame_photo(photo, 50, 16).inputs.hints is None
+
+
+def test_a_hint_smaller_than_a_pixel_of_the_frame_covers_one():
+    frame = frame_photo(np.zeros((400, 400, 3), np.uint8), 32, 16, [Hint(7, 9, 0, 5, 5), Hint(399, 399, 0, 1, 1)])
+    assert frame.inputs.hints[..., 2].sum() == 2
+    assert frame.inputs.hints[frame.rows.stop - 1, frame.columns.stop - 1, 2] == 1
+
+
+def test_a_hint_in_a_plain_border_has_no_effect():
+    scan = np.full((120, 120, 3), 255, np.uint8)
+    scan[20:100, 20:100] = colorful_photo(1, 80, 80) // 2
+    frame = frame_photo(scan, 40, 16, [Hint(4, 60, 2, 50, 50)])
+    assert frame.picture != (slice(0, 120), slice(0, 120))
+    assert not frame.inputs.hints.any()
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [(Hint(20, 5, 1, 0, 0), "x 20, y 5"), (Hint(1, 1, -1, 0, 0), "radius"), (Hint(1, 1, 1, np.nan, 0), "finite")],
+)
+def test_hints_that_do_not_fit_the_photo_are_refused(hint, said):
+    with pytest.raises(ColorizeError, match=said):
+        frame_photo(np.zeros((10, 20), np.uint8), 32, 16, [hint])
+
+
+def test_a_colorizer_gives_hints_to_a_network_that_takes_them():
+    recipe = small_recipe()
+    colorizer = Colorizer(build_generator(recipe, image_size=SIZE), recipe)
+    photo = colorful_photo(2, 40, 60)
+    plain, hinted = colorizer(photo), colorizer(photo, hints=[Hint(30, 20, 8, 60, 40)])
+    assert plain.shape == hinted.shape == photo.shape
+    assert np.abs(plain.astype(int) - hinted).max() > 0
+    frames = [colorizer.frame(photo, [Hint(30, 20, 8, 60, 40)]), colorizer.frame(photo)]
+    hinted_ab, plain_ab = colorizer.predict(frames)  # of one shape, with and without hints
+    np.testing.assert_array_equal(plain_ab, colorizer.predict(frames[1:])[0])
+    assert np.abs(hinted_ab - plain_ab).max() > 0
+
+
+def test_a_network_that_takes_no_hints_refuses_them_in_one_line():
+    recipe = small_recipe(hints=False)
+    colorizer = Colorizer(build_generator(recipe, image_size=SIZE), recipe)
+    with pytest.raises(ColorizeError, match="'small' takes no hints") as refused:
+        colorizer(colorful_photo(2, 40, 60), hints=[Hint(1, 1, 1, 5, 5)])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_recipe_that_trains_with_hints_must_take_them():
+    with pytest.raises(ColorizeError, match="takes none"):
+        small_recipe(**{"hints": False, "augment.hints": 0.5})
+
+
+def test_training_shows_hints_to_the_network_and_validation_does_not():
+    recipe = small_recipe(**{"augment.hints": 1.0, "augment.noise": 0.1, "augment.flip_horizontal": False})
+    trainer = build_stages(recipe)[-1].trainer
+    photos = np.stack([colorful_photo(n, SIZE, SIZE) for n in range(4)])
+    inputs, condition, _ = trainer.prepare(photos, training=True)
+    mask = np.asarray(condition)[..., -1] > 0
+    assert mask.any(axis=(1, 2)).all()
+    assert inputs.hints is None
+    # Where hints are single pixels they are the target itself; everywhere they are its mean.
+    given = np.asarray(condition)[..., 1:3][mask] * 110
+    assert np.abs(given - np.asarray(rgb_to_lab(rgb_from_u8(photos)))[..., 1:][mask]).mean() < 25
+    assert not np.asarray(trainer.prepare(photos, training=False)[1])[..., 1:].any()
+    before = [np.array(weight) for weight in trainer.generator.get_weights()]
+    trainer.train_step(photos)
+    assert any((a != b).any() for a, b in zip(before, trainer.generator.get_weights(), strict=True))
