@@ -104,6 +104,8 @@ def test_a_file_that_the_system_refuses_is_one_line(number, advice, capsys, tmp_
         (["--resume", "/no/such/run"], "is no run folder"),
         (["--resume", "--epochs", "3"], "give no other options"),
         (["--model", "unet_skip", "--recipe", "x.toml"], "not allowed with"),
+        (["--model", "unet_skp"], "did you mean 'unet_skip'? keras-colorize zoo lists them"),
+        (["--model", "pix2pix", "--from-zoo"], "(with weights: vivid); leave --from-zoo away"),
     ],
 )
 def test_mistakes_in_training(arguments, message, capsys, tmp_path):

@@ -7,8 +7,20 @@ from pathlib import Path
 import keras
 import pytest
 
+import keras_colorize
+from keras_colorize.cli import main
+from keras_colorize.defaults import DEFAULT_MODEL
+from keras_colorize.errors import ColorizeError
 from keras_colorize.models.networks import build_generator
-from keras_colorize.recipes import Recipe, load_card, recipe_texts, zoo_names
+from keras_colorize.recipes import (
+    Recipe,
+    load_card,
+    packaged_names,
+    packaged_sha256,
+    recipe_texts,
+    zoo_folder,
+    zoo_names,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = {
@@ -33,6 +45,24 @@ def test_parameters_are_those_of_the_card(name):
     keras.backend.clear_session()
     recipe = Recipe.load(name, ["backbone_weights=random"])
     assert build_generator(recipe).count_params() == load_card(name).parameters
+
+
+def test_the_command_marks_the_systems_that_come_with_weights(capsys):
+    assert packaged_names() == [name for name in zoo_names() if (zoo_folder() / f"{name}.npz").is_file()] != []
+    main(["zoo"])
+    table = capsys.readouterr().out
+    for name in zoo_names():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"{name} ")]
+        assert (row.split()[1] == "yes") == (name in packaged_names())
+    assert f"--model {DEFAULT_MODEL} " in table
+    main(["zoo", "--names", "--with-weights"])
+    assert capsys.readouterr().out.split() == packaged_names() == keras_colorize.packaged_names()
+
+
+def test_a_system_without_weights_names_those_that_have_some():
+    with pytest.raises(ColorizeError, match=r"'pix2pix' comes without weights \(with weights: .*vivid.*\)$") as caught:
+        packaged_sha256("pix2pix")
+    assert caught.value.action == "bring_weights"
 
 
 def test_a_recipe_needs_what_its_parts_need():

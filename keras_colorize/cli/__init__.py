@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from keras_colorize import __version__
 from keras_colorize.cli import colorize, convert, demo, evaluate, export, pack, prior, quiz, train, zoo
-from keras_colorize.cli.messages import disk_error_line, error_line, flags_of
+from keras_colorize.cli.messages import ACTIONS, disk_error_line, error_line, flags_of
 from keras_colorize.cli.quiet import quiet_readers
 from keras_colorize.errors import ColorizeError
 
@@ -70,7 +70,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return options.command.run(options) or 0
     except ColorizeError as error:
-        return _fail(options, error_line(error, options.flags), USER_ERROR)
+        actions = ACTIONS | getattr(options.command, "ACTIONS", {})
+        return _fail(options, error_line(error, options.flags, actions), USER_ERROR)
     except KeyboardInterrupt as stop:
         line = error_line(stop, options.flags) or "stopped by Ctrl-C at once, without saving"
         return _fail(options, line, INTERRUPTED)

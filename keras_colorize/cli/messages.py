@@ -36,16 +36,19 @@ def with_flags(text: str, flags: Mapping[str, str]) -> str:
     return re.sub(r"`([^`]+)`", lambda found: flags.get(found[1], found[1]), text)
 
 
-def error_line(error: BaseException, flags: Mapping[str, str]) -> str:
+def error_line(error: BaseException, flags: Mapping[str, str], actions: Mapping[str, str] = ACTIONS) -> str:
     """Return one line about an error for the terminal, in the words of the command.
 
     Args:
         error: a `ColorizeError`, or any exception that carries `action` and `details` as it does.
         flags: of the command, from `flags_of`.
+        actions: the text for each action; a command may have texts of its own (`ACTIONS` in its module).
     """
     line = with_flags(" ".join(str(error).split()), flags)
     action, details = getattr(error, "action", ""), getattr(error, "details", {})
-    return f"{line}; {ACTIONS[action].format(**details)}" if action else line
+    if not action:
+        return line
+    return f"{line}{'' if line.endswith('?') else ';'} {actions[action].format(**details)}"
 
 
 def disk_error_line(error: OSError, flags: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "unet_skip"
 SUMMARY = "Train a system of the zoo, or a recipe of your own, on any photos."
+ACTIONS = {"bring_weights": "leave --from-zoo away, or give a file with --from-weights"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
