@@ -86,7 +86,7 @@ class Checker:
 
     def _load(self, folder: Path, mutants: Sequence[Mutant], findings: Findings, beat: Beat) -> None:
         from keras_colorize.data import open_source
-        from keras_colorize.data.batches import load_split
+        from keras_colorize.data.scan import load_split
 
         source = open_source(str(folder), validation_fraction=0, test_fraction=0)
         photos = load_split(

@@ -28,7 +28,7 @@ from PIL import Image
 from keras_colorize.color.lab import rgb_from_u8
 from keras_colorize.color.spaces import get_space
 from keras_colorize.data import open_source
-from keras_colorize.data.batches import load_split
+from keras_colorize.data.scan import load_split
 from keras_colorize.hardware import describe_device, processors
 
 Epoch = Callable[[], object]

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.recipes import Recipe, load_card, zoo_names
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import read_log
@@ -114,14 +114,15 @@ def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
     """The packaged test photos through all systems, a column each."""
     load_tensorflow()
     import keras
-    from rich.console import Console
 
     from keras_colorize.color.spaces import get_space, space_of
+    from keras_colorize.data.scan import load_photos
+    from keras_colorize.data.sources import open_photos
+    from keras_colorize.runs.generator import load_generator
     from keras_colorize.runs.pictures import colorized, decolorized, photo_grid
-    from keras_colorize.training.loading import load_generator, load_photos, open_photos
 
     sample = Recipe.load("unet_skip", [f"data.image_size={options.image_size}"])
-    photos = load_photos(open_photos(sample), sample, "test", Console(quiet=True), None).pick(PICTURED)
+    photos = load_photos(open_photos(sample.data), sample.data, "test").pick(PICTURED)
     columns = {"grey": decolorized(get_space("lab"), photos)}
     for model, folder in runs.items():
         keras.backend.clear_session()

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.recipes import Decoding, Recipe
 
@@ -152,11 +152,12 @@ def predict(options: argparse.Namespace) -> Predicted:
     """The split's photos through the network."""
     import tensorflow as tf
 
+    from keras_colorize.cli.console import ConsoleReporter, make_console
     from keras_colorize.color.inputs import Inputs
     from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+    from keras_colorize.data.scan import load_photos
+    from keras_colorize.data.sources import open_photos
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.runs.console import make_console
-    from keras_colorize.training.loading import load_photos, open_photos
 
     colorizer = Colorizer.from_run(options.run) if options.run else Colorizer.from_zoo(options.model)
     recipe = colorizer.recipe.with_values(**{"data.source": options.data})
@@ -164,7 +165,13 @@ def predict(options: argparse.Namespace) -> Predicted:
     step = tf.function(
         lambda L: generator(condition(Inputs(L)), training=False), autograph=False, reduce_retracing=True
     )
-    photos = load_photos(open_photos(recipe), recipe, options.split, make_console(), options.limit)
+    photos = load_photos(
+        open_photos(recipe.data),
+        recipe.data,
+        options.split,
+        limit=options.limit,
+        progress=ConsoleReporter(make_console()),
+    )
     rgb_u8, lab, logits = [], [], []
     for batch in photos.evaluation_batches(BATCH):
         rgb_u8.append(batch.numpy())

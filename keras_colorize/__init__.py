@@ -30,7 +30,7 @@ _HOMES = {
     "colorize_folder": "batch.folder",
     "get_space": "color.spaces",
     "lab_to_rgb": "color.lab",
-    "load_split": "data.batches",
+    "load_split": "data.scan",
     "open_source": "data.sources",
     "packaged_names": "recipes.zoo",
     "rgb_to_lab": "color.lab",

@@ -6,7 +6,6 @@ With DEVICES > 1 the processor is that many devices. With FOLDER the run is resu
 import sys
 
 import tensorflow as tf
-from rich.console import Console
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Recipe
@@ -20,11 +19,10 @@ def main(recipe_file: str, out: str, devices: str, folder: str = "") -> None:
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * int(devices))
     recipe = Recipe.load(recipe_file)
     parallel = open_devices(recipe.runtime.strategy)
-    console = Console(width=200)
     if folder:
-        train.resume(RunFolder.open(folder), console, parallel=parallel)
+        train.resume(RunFolder.open(folder), parallel=parallel)
     else:
-        train.start(recipe, out, console, [], parallel=parallel)
+        train.start(recipe, out, parallel=parallel)
 
 
 if __name__ == "__main__":

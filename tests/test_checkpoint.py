@@ -16,7 +16,7 @@ from keras_colorize.runs.folder import RunFolder
 from keras_colorize.training import loop as train
 from keras_colorize.training.checkpoints import Checkpoints, Position, newest_position
 from tests.conftest import write_photos
-from tests.tiny_runs import QUIET, assert_same_runs, tiny
+from tests.tiny_runs import assert_same_runs, tiny
 
 
 def make(folder, value=0.0):
@@ -162,7 +162,7 @@ def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("finished")
     photos = write_photos(root / "photos")
     recipe = tiny(photos, "schedule.checkpoint_minutes=0", "early_stopping.monitor='ab_mae'", "schedule.epochs=2")
-    return train.start(recipe, root / "runs", QUIET, [])
+    return train.start(recipe, root / "runs")
 
 
 def copied(folder, tmp_path):
@@ -183,7 +183,7 @@ def test_a_resume_repairs_what_a_kill_left_behind(finished, tmp_path):
     with folder.log_file.open("a", newline="") as stream:
         csv.writer(stream).writerow([step + 50, 1, 2, 3])
         stream.write("1")  # a row cut short, which would read as step 1
-    train.resume(folder, QUIET)
+    train.resume(folder)
     assert_same_runs(finished, folder)
 
 
@@ -192,7 +192,7 @@ def test_a_kill_between_the_last_checkpoint_and_the_weights_is_repaired(finished
     folder.generator_weights.write_bytes(b"")
     folder.discriminator_weights.unlink()
     with pytest.raises(ColorizeError, match="is finished"):
-        train.resume(folder, QUIET)
+        train.resume(folder)
     assert_same_runs(finished, folder)
     assert folder.discriminator_weights.stat().st_size == finished.discriminator_weights.stat().st_size
 
@@ -202,7 +202,7 @@ def test_a_damaged_checkpoint_costs_one_interval_and_a_remark(finished, tmp_path
     folder = copied(finished, tmp_path)
     newest = max(folder.checkpoints.iterdir())
     flip(newest / "state.data-00000-of-00001")
-    train.resume(folder, QUIET)
+    train.resume(folder)
     assert f"checkpoint {newest.name} is damaged" in folder.notes_file.read_text()
     assert_same_runs(finished, folder)
 
@@ -211,6 +211,6 @@ def test_a_damaged_checkpoint_costs_one_interval_and_a_remark(finished, tmp_path
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(finished, tmp_path):
     folder = copied(finished, tmp_path)
     shutil.rmtree(folder.checkpoints)
-    train.resume(folder, QUIET)
+    train.resume(folder)
     assert "there was no checkpoint yet" in folder.notes_file.read_text()
     assert_same_runs(finished, folder)

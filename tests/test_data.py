@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_colorize.data import Photo, Source, open_source
-from keras_colorize.data import batches as data
-from keras_colorize.data.batches import LeftOut, epoch_order, load_split, reading_errors
+from keras_colorize.data import Photo, Source, batches, open_source, scan
+from keras_colorize.data.batches import LeftOut, epoch_order, reading_errors
+from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images.photos import read_photo
 from tests.conftest import SHARED_DATA, colorful_photo
@@ -90,7 +90,7 @@ def test_nothing_to_use(tmp_path):
         Image.new("RGB", (8, 8), (9 * n, 9 * n, 9 * n)).save(tmp_path / f"{n}.png")
     (tmp_path / "x.jpg").write_text("x")
     source = open_source(str(tmp_path), validation_fraction=0, test_fraction=0)
-    message = r"nothing to use for 'train', 4 photos: 3 grey, 1 did not decode; x\.jpg: is not an image"
+    message = r"none of the 4 photos for 'train' can be used: 3 grey, 1 did not decode; x\.jpg: is not an image"
     with pytest.raises(ColorizeError, match=message):
         load("memory", source)
     with pytest.raises(ColorizeError, match="no photos for 'test'; add some, or raise the split's fraction"):
@@ -105,13 +105,13 @@ def test_memory_is_used_up_to_the_limit(twenty):
 
 def test_tensor_shares_the_memory_of_the_array(twenty):
     photos = load("memory", twenty)
-    tensor = data._as_tensor(photos._pixels)
+    tensor = batches._as_tensor(photos._pixels)
     photos._pixels[3, 0, 0, 0] = 77
     assert tensor[3, 0, 0, 0] == 77 and tensor.device.endswith("CPU:0")
 
 
 def test_temporary_file_needs_room(twenty, monkeypatch):
-    monkeypatch.setattr(data.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
+    monkeypatch.setattr(scan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
     with pytest.raises(ColorizeError, match=r"need 0\.0 GB in .*, where 0\.0 GB are free; set TMPDIR"):
         load("file", twenty)
 
@@ -245,7 +245,7 @@ def test_process_ends_while_photos_are_being_read(tmp_path):
     write_photos(tmp_path, 8, size=400)
     code = """
         import sys
-        from keras_colorize.data.batches import load_split
+        from keras_colorize.data.scan import load_split
         from keras_colorize.data import open_source
         source = open_source(sys.argv[1], validation_fraction=0, test_fraction=0)
         photos = load_split(source, "train", image_size=256, memory_limit_bytes=0)

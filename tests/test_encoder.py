@@ -5,7 +5,6 @@ import hashlib
 import keras
 import numpy as np
 import pytest
-from rich.console import Console
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models import build, encoder
@@ -111,8 +110,8 @@ def test_a_run_says_what_its_encoder_starts_from(file, folded, photo_folder, tmp
             "runtime.precision": "float32",
         }
     )
-    folder = train.start(recipe, tmp_path, Console(quiet=True), [])
-    assert "the encoder starts from encoder.npz" in folder.notes_file.read_text()
+    folder = train.start(recipe, tmp_path)
+    assert "starts from: encoder.npz (the encoder), the rest fresh" in folder.notes_file.read_text()
     network = build("vivid_resnet", image_size=32)
     network.load_weights(folder.generator_weights)
     kernel = network.get_layer("encoder_2_block_1_1").kernel

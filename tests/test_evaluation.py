@@ -10,12 +10,11 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from keras_colorize.cli import main
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.data import Photo, Source
-from keras_colorize.data.batches import load_split
+from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation import evaluate as evaluation_module
 from keras_colorize.evaluation.comparison import estimates, marks, per_class
@@ -37,7 +36,6 @@ from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import RunLog
 from tests.conftest import colorful_photo
 
-QUIET = Console(quiet=True)
 TINY = {
     "unet_skip": "generator.args={filters=[8,8,8,8,8], skips=true}",
     "gan_lab": "generator.args={filters=[8,8,8,8,8], skips=true}",
@@ -76,7 +74,7 @@ def runs(tmp_path_factory, classes):
 
 @pytest.fixture(scope="module")
 def both(runs):
-    return evaluate(runs, QUIET, image_size=32, resamples=500)
+    return evaluate(runs, image_size=32, resamples=500)
 
 
 def test_rows_stand_beside_grey_and_a_constant_colour(both):
@@ -204,7 +202,7 @@ def test_a_system_that_takes_hints_is_given_them(classes):
 
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_nothing_depends_on_batches(both, runs, batch_size):
-    other = evaluate(runs, QUIET, image_size=32, resamples=500, batch_size=batch_size)
+    other = evaluate(runs, image_size=32, resamples=500, batch_size=batch_size)
     for row, metrics in both.per_photo.items():
         for name, column in metrics.items():
             np.testing.assert_allclose(other.per_photo[row][name], column, rtol=1e-4, err_msg=f"{row} {name}")
@@ -376,12 +374,12 @@ def test_a_whole_folder_that_a_system_trained_on_is_told(runs, tmp_path):
     for number in range(6):
         Image.fromarray(colorful_photo(number)).save(root / f"{number}.png")
     trained = make_run(tmp_path / "runs", "gan_lab", root)
-    result = evaluate([trained], QUIET, protocol="squash", image_size=32, limit=4, resamples=50)
+    result = evaluate([trained], protocol="squash", image_size=32, limit=4, resamples=50)
     assert len(result.photos) == 4 and result.about["split"] == "train"
     assert any("not of held-out photos" in remark for remark in result.remarks)
     assert any("the measured photos themselves" in remark for remark in result.remarks)
     assert result.about["protocol"]["resize"] == "squash"
-    other = evaluate([runs[1]], QUIET, data=str(root), protocol="squash", image_size=32, limit=4, resamples=50)
+    other = evaluate([runs[1]], data=str(root), protocol="squash", image_size=32, limit=4, resamples=50)
     assert not any("held-out" in remark for remark in other.remarks)
     assert other.about["digest"] == result.about["digest"]
     assert other.about["systems"]["gan_lab"]["weights"] != result.about["systems"]["gan_lab"]["weights"]
@@ -393,11 +391,11 @@ def test_the_constant_is_the_mean_colour_of_the_training_photos(tmp_path, runs):
         (tmp_path / split).mkdir()
         for number in range(3):
             Image.new("RGB", (40, 40), color).save(tmp_path / split / f"{number}.png")
-    result = evaluate(runs[:1], QUIET, data=str(tmp_path), resamples=50)
+    result = evaluate(runs[:1], data=str(tmp_path), resamples=50)
     expected = np.asarray(rgb_to_lab(np.array([200, 80, 60], "float32") / 255))[1:]
     assert result.about["mean_ab"] == pytest.approx(expected, abs=1e-3)
     assert result.figures[MEAN_COLOR]["ab_mae"].value > result.figures[GREY]["ab_mae"].value
-    whole = evaluate(runs[:1], QUIET, data=str(tmp_path / "test"), protocol="squash", image_size=32, resamples=50)
+    whole = evaluate(runs[:1], data=str(tmp_path / "test"), protocol="squash", image_size=32, resamples=50)
     assert whole.figures[MEAN_COLOR]["ab_mae"].value == pytest.approx(0, abs=1e-3)
 
 
@@ -422,7 +420,7 @@ def test_systems_are_found_by_name_and_by_folder(tmp_path, classes, monkeypatch)
 
 def test_packaged_weights_are_a_system_like_any_other(runs, monkeypatch):
     monkeypatch.setattr(Colorizer, "from_zoo", lambda name: Colorizer.from_run(runs[0].path))
-    result = evaluate(["unet_skip", runs[0]], QUIET, resamples=50)
+    result = evaluate(["unet_skip", runs[0]], resamples=50)
     packaged, run = "unet_skip packaged", f"unet_skip {runs[0].path.name}"
     assert result.systems == [packaged, run]
     assert result.curves[packaged] is None and result.curves[run]
@@ -435,7 +433,7 @@ def test_packaged_weights_are_a_system_like_any_other(runs, monkeypatch):
 def test_systems_with_photos_of_their_own_need_to_be_told_which(runs, tmp_path, classes):
     other = make_run(tmp_path, "gan_lab", classes.parent, "data.test_fraction=0.3")
     with pytest.raises(ColorizeError, match=r"say with --data which"):
-        evaluate([runs[0], other], QUIET)
+        evaluate([runs[0], other])
     systems = load_systems([other, runs[0]])
     assert evaluation_module._data_of(systems, "x").test_fraction == runs[0].recipe().data.test_fraction
 
@@ -455,9 +453,7 @@ def feature_file(tmp_path_factory):
 @pytest.mark.slow
 def test_fid_and_kid_stand_in_the_table_with_their_network(runs, feature_file, tmp_path):
     reference = tmp_path / "truth.npz"
-    result = evaluate(
-        runs[:1], QUIET, fid=feature_file, kid=feature_file, fid_reference=str(reference), resamples=50, seed=3
-    )
+    result = evaluate(runs[:1], fid=feature_file, kid=feature_file, fid_reference=str(reference), resamples=50, seed=3)
     fid, kid = (metric.name for metric in result.columns[-2:])
     assert fid.startswith("fid (tiny.keras ") and kid.startswith("kid (tiny.keras ")
     for row in result.rows[:-1]:
@@ -468,16 +464,16 @@ def test_fid_and_kid_stand_in_the_table_with_their_network(runs, feature_file, t
     stored = FeatureStatistics.load(reference)
     assert stored.count == 20 and stored.digest == result.about["digest"]["names and pixels"]
 
-    again = evaluate(runs[:1], QUIET, fid=feature_file, fid_reference=str(reference), resamples=50, batch_size=3)
+    again = evaluate(runs[:1], fid=feature_file, fid_reference=str(reference), resamples=50, batch_size=3)
     for row in result.rows[:-1]:
         assert again.figures[row][fid].value == pytest.approx(result.figures[row][fid].value, rel=1e-3)
     assert any("20 photos (the same photos)" in remark for remark in again.remarks)
-    fewer = evaluate(runs[:1], QUIET, fid=feature_file, fid_reference=str(reference), resamples=50, limit=5)
+    fewer = evaluate(runs[:1], fid=feature_file, fid_reference=str(reference), resamples=50, limit=5)
     assert any("other photos than those measured" in remark for remark in fewer.remarks)
     stored.network = "another"
     stored.save(reference)
     with pytest.raises(ColorizeError, match="measured with 'another'"):
-        evaluate(runs[:1], QUIET, fid=feature_file, fid_reference=str(reference))
+        evaluate(runs[:1], fid=feature_file, fid_reference=str(reference))
 
 
 def test_distances_that_cannot_be_had_fail_before_any_work(runs, feature_file, tmp_path, monkeypatch):
@@ -500,12 +496,12 @@ def test_distances_that_cannot_be_had_fail_before_any_work(runs, feature_file, t
         ({"fid": feature_file, "fid_reference": str(tmp_path / "no" / "x.npz")}, "there is no folder"),
     ):
         with pytest.raises(ColorizeError, match=message):
-            evaluate(runs[:1], QUIET, **options)
+            evaluate(runs[:1], **options)
 
 
 def test_too_few_photos_for_a_distance(runs, feature_file):
     with pytest.raises(ColorizeError, match="KID needs 4 photos or more, there are 3"):
-        evaluate(runs[:1], QUIET, kid=feature_file, limit=3)
+        evaluate(runs[:1], kid=feature_file, limit=3)
 
 
 # Files

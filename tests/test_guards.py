@@ -9,24 +9,26 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from rich.console import Console
 
+from keras_colorize.data.scan import load_photos
+from keras_colorize.data.sources import open_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.lock import RunLock
 from keras_colorize.runs.log import read_log
 from keras_colorize.training import SupervisedTrainer, guards
 from keras_colorize.training import loop as train
 from keras_colorize.training.checkpoints import newest_position
 from keras_colorize.training.guards import Deadline, names_of_batch
-from keras_colorize.training.loading import load_generator, load_photos, open_photos
+from keras_colorize.training.reporter import SilentReporter
 from tests.test_cli import ROOT, TINY
 from tests.test_cli import run as run_script
-from tests.tiny_runs import QUIET, tiny
+from tests.tiny_runs import tiny
 
 
 def photos_of(recipe):
-    return load_photos(open_photos(recipe), recipe, "train", QUIET, None)
+    return load_photos(open_photos(recipe.data), recipe.data, "train")
 
 
 def test_names_of_a_batch_are_those_of_its_photos(photo_folder):
@@ -36,6 +38,16 @@ def test_names_of_a_batch_are_those_of_its_photos(photo_folder):
     for step in range(1, 8):
         names = names_of_batch(photos, 4, seed=5, steps_per_epoch=3, step=step)
         np.testing.assert_array_equal(next(batches), np.stack([by_name[name] for name in names]))
+
+
+class Lines(SilentReporter):
+    """Keeps the lines that a training reports."""
+
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
 
 
 def poison(monkeypatch, when):
@@ -57,7 +69,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(minutes, photo_folder, tmp_path
                   "schedule.steps_per_epoch=8", "augment.flip_horizontal=false")  # fmt: skip
     poison(monkeypatch, lambda step: step == 6)
     with pytest.raises(ColorizeError) as caught:
-        train.start(recipe, tmp_path, QUIET, [])
+        train.start(recipe, tmp_path)
     message = str(caught.value)
     assert "stopped at step 6: not finite" in message
     names = names_of_batch(photos_of(recipe), 4, seed=0, steps_per_epoch=8, step=6)
@@ -87,7 +99,7 @@ def test_no_checkpoint_holds_weights_that_are_not_finite(photo_folder, tmp_path,
 
     monkeypatch.setattr(SupervisedTrainer, "learn_generator", spoiled)
     with pytest.raises(ColorizeError, match=r"stopped at step 3: not finite: weights; .* of step 2 is kept"):
-        train.start(tiny(photo_folder, "schedule.checkpoint_minutes=0"), tmp_path, QUIET, [])
+        train.start(tiny(photo_folder, "schedule.checkpoint_minutes=0"), tmp_path)
 
 
 @pytest.mark.slow
@@ -100,15 +112,18 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run(photo_folder, tmp_pat
         return usage(path)._replace(free=1000) if len(calls) > 3 else usage(path)  # one before training, two after
 
     monkeypatch.setattr(guards.shutil, "disk_usage", fuller)
-    console = Console(record=True, width=500, file=open(os.devnull, "w"))  # noqa: SIM115
+    reporter = Lines()
     with pytest.raises(ColorizeError) as caught:
-        train.start(tiny(photo_folder, "schedule.checkpoint_minutes=0", "schedule.epochs=2"), tmp_path, console, [])
+        train.start(
+            tiny(photo_folder, "schedule.checkpoint_minutes=0", "schedule.epochs=2"), tmp_path, reporter=reporter
+        )
     folder = RunFolder.newest(tmp_path)
     assert re.search(r"needs [\d.]+ MB in .*, where 0.0 MB are free; the one of step 2 is kept", str(caught.value))
-    assert f"train.py --resume {folder}" in str(caught.value)
-    assert "no checkpoint at step 3: a checkpoint needs" in console.export_text()
+    assert caught.value.action == "resume"
+    assert caught.value.details == {"run": folder}
+    assert any(line.startswith("no checkpoint at step 3: a checkpoint needs") for line in reporter.lines)
     monkeypatch.undo()
-    train.resume(folder, QUIET)
+    train.resume(folder)
     position = newest_position(folder.checkpoints)
     assert position is not None
     assert position.finished
@@ -118,7 +133,7 @@ def test_no_room_is_said_before_training(photo_folder, tmp_path, monkeypatch):
     usage = guards.shutil.disk_usage
     monkeypatch.setattr(guards.shutil, "disk_usage", lambda path: usage(path)._replace(free=1000))
     with pytest.raises(OSError, match="a checkpoint needs"):
-        train.start(tiny(photo_folder), tmp_path, QUIET, [])
+        train.start(tiny(photo_folder), tmp_path)
 
 
 def test_a_second_writer_is_refused(tmp_path):
@@ -152,7 +167,7 @@ def test_a_killed_writers_lock_is_taken_over(tmp_path):
 def test_a_resume_of_a_locked_run_is_refused_at_once(photo_folder, tmp_path):
     folder = RunFolder.create(tmp_path, tiny(photo_folder))
     with RunLock(folder.lock_file), pytest.raises(ColorizeError, match="is being written by"):
-        train.resume(folder, QUIET)
+        train.resume(folder)
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
@@ -167,7 +182,8 @@ def test_max_minutes_stops_cleanly_and_resumes(photo_folder, tmp_path):
     stopped = run_script("train.py", *options, "--max-minutes", "0.001")
     assert (stopped.returncode, stopped.stderr) == (0, "")
     folder = RunFolder.newest(tmp_path)
-    assert f"stopped by --max-minutes 0.001 after step 1: train.py --resume {folder} goes on" in stopped.stdout
+    assert "stopped by its limit of 0.001 minutes after step 1\n" in stopped.stdout
+    assert f"train.py --resume {folder} goes on" in stopped.stdout
     assert "done" not in stopped.stdout
     again = run_script("train.py", "--resume", str(folder), "--max-minutes", "60")
     assert (again.returncode, again.stderr) == (0, "")

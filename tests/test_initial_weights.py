@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import pack_weights
 from keras_colorize.recipes import Recipe
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.training import loop as train
-from keras_colorize.training.loading import load_generator, load_initial_weights
+from keras_colorize.training.initial_weights import load_initial_weights
 
 SMALL = {
     "generator.args": {"filters": [8, 8, 8, 8]},
@@ -31,7 +31,7 @@ def small_recipe(source: Path) -> Recipe:
 
 @pytest.mark.parametrize("suffix", [".weights.h5", pytest.param(".npz", marks=pytest.mark.slow)])
 def test_a_generator_starts_from_a_file(photo_folder, tmp_path, suffix):
-    folder = train.start(small_recipe(photo_folder), tmp_path, Console(quiet=True), [])
+    folder = train.start(small_recipe(photo_folder), tmp_path)
     trained = load_generator(folder, folder.recipe())
     file = folder.generator_weights
     if suffix == ".npz":
@@ -52,5 +52,5 @@ def test_missing_weights_are_a_line(photo_folder, tmp_path, capsys):
 
 def test_a_system_without_packaged_weights_cannot_start_from_them(photo_folder):
     recipe = small_recipe(photo_folder).with_values(name="unet_skip", initial_weights="zoo")
-    with pytest.raises(ColorizeError, match="'unet_skip' comes without weights"):
+    with pytest.raises(ColorizeError, match="no weights for 'unet_skip'; it has weights for: vivid"):
         load_initial_weights(build_generator(recipe, image_size=32), recipe)

@@ -19,7 +19,7 @@ from keras_colorize.runs.folder import RunFolder
 from keras_colorize.training import loop as train
 from keras_colorize.training.checkpoints import newest_position
 from tests.conftest import write_photos
-from tests.tiny_runs import QUIET, assert_same_runs, log_rows, tiny
+from tests.tiny_runs import assert_same_runs, log_rows, tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 # Everything that has a memory: two stages, both optimizers, a schedule, averaged weights, dropout, best-so-far.
@@ -105,7 +105,7 @@ class Killing:
 def kill_and_compare(recipe: Recipe, root: Path, *, kills: int, seed: int) -> None:
     """Train once undisturbed and once under `kills` kills all over it; they must not differ in a bit."""
     (root / "kill.toml").write_text(recipe.to_toml())
-    undisturbed = train.start(recipe, root / "undisturbed", QUIET, [])
+    undisturbed = train.start(recipe, root / "undisturbed")
     end = newest_position(undisturbed.checkpoints)
     assert end is not None
     print(f"\nundisturbed: {end}")

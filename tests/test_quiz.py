@@ -138,8 +138,8 @@ def run_folder(tmp_path, photo_folder):
 
 def test_the_command_draws_pairs_from_a_run(run_folder, tmp_path, capsys):
     from keras_colorize.color.spaces import space_of
+    from keras_colorize.runs.generator import load_generator
     from keras_colorize.runs.pictures import colorized
-    from keras_colorize.training.loading import load_generator
 
     def quiz(name, *options):
         arguments = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "new" / name)]

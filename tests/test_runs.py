@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from keras_colorize.cli.interruption import Interruption
 from keras_colorize.errors import ColorizeError
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.log import RunLog, read_log
 from keras_colorize.training import CompiledSteps
 from keras_colorize.training import loop as train
-from keras_colorize.training.loading import load_generator
 from tests.conftest import write_photos
-from tests.tiny_runs import QUIET, tiny, weights
+from tests.tiny_runs import tiny, weights
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def finished(tmp_path_factory):
     """One finished run and its photos."""
     root = tmp_path_factory.mktemp("finished")
     photos = write_photos(root / "photos")
-    return train.start(tiny(photos), root / "runs", QUIET, ["a remark"]), photos
+    return train.start(tiny(photos), root / "runs", remarks=["a remark"]), photos
 
 
 def test_the_folder_holds_everything(finished):
@@ -53,7 +54,7 @@ def test_photos_left_out_are_named_in_the_log(finished):
 def test_no_column_of_the_log_is_there_twice(settings, finished, tmp_path):
     folder, photos = finished
     if settings:
-        folder = train.start(tiny(photos, *settings), tmp_path / "runs", QUIET, [])
+        folder = train.start(tiny(photos, *settings), tmp_path / "runs")
     header = folder.log_file.read_text().splitlines()[0].split(",")
     assert len(set(header)) == len(header)
     assert not [name for name in header if name.startswith("val_val_")]
@@ -93,10 +94,10 @@ def test_weights_file_equals_the_last_state(finished):
 @pytest.mark.slow
 def test_same_seed_gives_bit_equal_weights(finished):
     folder, photos = finished
-    again = train.start(tiny(photos), folder.path.parents[2] / "again", QUIET, [])
+    again = train.start(tiny(photos), folder.path.parents[2] / "again")
     for ours, theirs in zip(weights(folder), weights(again), strict=True):
         assert np.array_equal(ours, theirs)
-    other = train.start(tiny(photos, "runtime.seed=1"), folder.path.parents[2] / "other", QUIET, [])
+    other = train.start(tiny(photos, "runtime.seed=1"), folder.path.parents[2] / "other")
     assert not all(np.array_equal(a, b) for a, b in zip(weights(folder), weights(other), strict=True))
 
 
@@ -118,12 +119,11 @@ def press_ctrl_c_during_step(number, monkeypatch):
 def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, monkeypatch, stop_after):
     folder, photos = finished
     press_ctrl_c_during_step(stop_after, monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        train.start(tiny(photos), tmp_path, QUIET, [])
+    train.start(tiny(photos), tmp_path, stop=Interruption())
     monkeypatch.undo()
     stopped = RunFolder.newest(tmp_path)
     assert read_log(stopped.log_file)[-1]["step"] == stop_after - stop_after % 2
-    train.resume(stopped, QUIET)
+    train.resume(stopped)
     for ours, theirs in zip(weights(folder), weights(stopped), strict=True):
         assert np.array_equal(ours, theirs)
     columns = ("step", "g_total", "d_real", "val_ab_mae")
@@ -134,7 +134,7 @@ def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, mo
 def test_a_finished_run_says_so(finished):
     folder, _ = finished
     with pytest.raises(ColorizeError, match=r"finished after \d+ steps"):
-        train.resume(folder, QUIET)
+        train.resume(folder)
 
 
 def test_a_checkpoint_of_another_network_is_refused(finished, tmp_path):
@@ -144,7 +144,7 @@ def test_a_checkpoint_of_another_network_is_refused(finished, tmp_path):
     other = tiny(photos, "generator.args={filters=[8,8,8,8,16], skips=true}", "schedule.epochs=5")
     (copy / "recipe.toml").write_text(other.to_toml())
     with pytest.raises(ColorizeError, match="does not fit"):
-        train.resume(RunFolder.open(copy), QUIET)
+        train.resume(RunFolder.open(copy))
     with pytest.raises(ColorizeError, match="does not fit"):
         load_generator(RunFolder.open(copy), other)
 

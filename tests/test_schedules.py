@@ -6,16 +6,24 @@ import pytest
 
 from keras_colorize.recipes import Recipe
 from keras_colorize.training import build_stages
-from keras_colorize.training.averaging import AveragedWeights
+from keras_colorize.training.average import AveragedWeights
 from keras_colorize.training.schedules import WarmupAndDecay
 
 
 def test_the_rate_rises_and_falls_linearly():
-    schedule = WarmupAndDecay(0.1, 4, decay=True, total_steps=13)
-    rates = [float(schedule(step)) for step in range(14)]
+    schedule = WarmupAndDecay(0.1, 4, decay=True, total_steps=43)
+    rates = [float(schedule(step)) for step in range(44)]
     np.testing.assert_allclose(rates[:4], [0.025, 0.05, 0.075, 0.1], rtol=1e-5)
-    np.testing.assert_allclose(np.diff(rates[4:13]), -0.01, rtol=1e-3)
-    assert rates[12] == pytest.approx(0.01) and rates[13] == 0
+    np.testing.assert_allclose(np.diff(rates[4:43]), -0.0025, rtol=1e-3)
+    assert rates[42] == pytest.approx(0.0025) and rates[43] == 0
+
+
+def test_a_warmup_takes_at_most_a_tenth_of_the_stage():
+    schedule = WarmupAndDecay(0.1, 200, decay=True, total_steps=10)
+    assert schedule.warmup == 1
+    assert float(schedule(0)) == pytest.approx(0.1)
+    assert WarmupAndDecay(0.1, 200, decay=True, total_steps=1000).warmup == 100
+    assert WarmupAndDecay(0.1, 200, decay=True, total_steps=5000).warmup == 200
 
 
 def test_without_decay_it_stays():
@@ -28,8 +36,9 @@ def test_a_stage_tells_its_schedules_how_long_it_is():
     (stage,) = build_stages(recipe)
     stage.set_steps_per_epoch(100)
     (schedule,) = stage.schedules
-    assert schedule.total_steps == 300
-    assert float(schedule(299)) < 1e-4 < float(schedule(200)) == pytest.approx(3e-3, rel=0.01)
+    assert (schedule.total_steps, schedule.warmup) == (300, 30)
+    assert float(schedule(29)) == pytest.approx(recipe.optimizer.learning_rate, rel=0.01)
+    assert float(schedule(299)) < 0.01 * recipe.optimizer.learning_rate
 
 
 def test_an_average_follows_its_weights_and_they_come_back():

@@ -3,22 +3,20 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from rich.console import Console
 
 from keras_colorize.color.spaces import recolor
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import EarlyStopping, Recipe
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.log import read_log
 from keras_colorize.training import build_stages
 from keras_colorize.training import loop as train
 from keras_colorize.training.checkpoints import Position
 from keras_colorize.training.early_stopping import EarlyStopper
-from keras_colorize.training.loading import load_generator
 from keras_colorize.training.losses import perceptual
 from tests.conftest import colorful_photo
 from tests.tiny_runs import SETTINGS
 
-QUIET = Console(quiet=True)
 BATCH = tf.constant(np.stack([colorful_photo(seed, 32, 32) for seed in range(4)]))
 
 
@@ -48,7 +46,7 @@ def test_pretraining_moves_the_generator_and_leaves_the_discriminator_alone():
 @pytest.mark.slow
 def test_the_log_of_a_staged_run_tells_the_stages_apart(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "pretrain.epochs=1", "schedule.epochs=1", "schedule.log_every=1")
-    folder = train.start(recipe, tmp_path, QUIET, [])
+    folder = train.start(recipe, tmp_path)
     rows = [row for row in read_log(folder.log_file) if row["step"]]
     half = len(rows) // 2
     assert all("d_real" not in row for row in rows[:half])
@@ -112,21 +110,21 @@ def test_early_stopping_gives_the_best_weights_back(photo_folder, tmp_path, monk
         return look(self, value, position, generator)
 
     monkeypatch.setattr(EarlyStopper, "look", look_and_keep)
-    folder = train.start(recipe, tmp_path, QUIET, [])
+    folder = train.start(recipe, tmp_path)
     assert len(kept) < 50
     assert min(range(len(kept)), key=lambda n: kept[n][0]) == len(kept) - 3
     best = min(kept, key=lambda item: item[0])[1]
     got = load_generator(folder, recipe).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(best, got, strict=True))
     with pytest.raises(ColorizeError, match="is finished"):
-        train.resume(folder, QUIET)
+        train.resume(folder)
 
 
 @pytest.mark.slow
 def test_fid_is_logged_every_few_epochs(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "early_stopping.monitor='fid'", "early_stopping.every=2",
                   "schedule.epochs=4", "backbone_weights='random'", "data.validation_fraction=0.4")  # fmt: skip
-    folder = train.start(recipe, tmp_path, QUIET, [])
+    folder = train.start(recipe, tmp_path)
     rows = [row for row in read_log(folder.log_file) if "val_ab_mae" in row]
     assert ["val_fid" in row for row in rows] == [False, False, True, False, True]
     assert all(row.get("val_fid", 1) > 0 for row in rows)
@@ -140,14 +138,14 @@ def test_fid_without_its_network_is_refused_before_training(photo_folder, tmp_pa
         "data.validation_fraction=0.4",
     )
     with pytest.raises(ColorizeError, match=r"no\.keras"):
-        train.start(recipe, tmp_path / "runs", QUIET, [])
+        train.start(recipe, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
 def test_a_stochastic_recipe_keeps_dropout_and_only_dropout_on(photo_folder, tmp_path):
     recipe = tiny(f"data.source='{photo_folder}'", "schedule.epochs=1")
-    folder = train.start(recipe, tmp_path, QUIET, [])
+    folder = train.start(recipe, tmp_path)
     condition = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 1)).astype("float32")
     plain = load_generator(folder, recipe)
     fixed = [np.asarray(plain(condition, training=False)) for _ in range(2)]

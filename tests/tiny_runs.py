@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.log import read_log
 from keras_colorize.training.checkpoints import newest_position
-from keras_colorize.training.loading import load_generator
 
-QUIET = Console(quiet=True)
 SETTINGS = (
     "generator.args={filters=[8,8,8,8,8], skips=true, dropout_ups=[1]}",
     "discriminator.args.filters=[8,8]",

@@ -13,7 +13,7 @@ from typing import NoReturn
 from keras_colorize import __version__
 from keras_colorize.cli import colorize, convert, demo, evaluate, export, pack, prior, quiz, train, zoo
 from keras_colorize.cli.messages import ACTIONS, disk_error_line, error_line, flags_of
-from keras_colorize.cli.quiet import quiet_readers
+from keras_colorize.cli.startup import quiet_readers
 from keras_colorize.errors import ColorizeError
 
 COMMANDS = {

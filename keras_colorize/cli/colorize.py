@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_colorize.cli import beam
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.files import printable
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from keras_colorize.batch.plan import FolderSettings, Plan
     from keras_colorize.batch.workers import Result
+    from keras_colorize.cli.interruption import Interruption
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.training.interruption import StopRequest
 
 SUMMARY = "Colorize photos: files, folders of thousands, any format, at full resolution."
 SOME_PHOTOS_FAILED = 1
@@ -93,8 +93,8 @@ def run(options: argparse.Namespace) -> int:
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from keras_colorize.batch.folder import colorize_jobs
-    from keras_colorize.runs.console import make_console
-    from keras_colorize.training.interruption import StopRequest
+    from keras_colorize.cli.console import make_console
+    from keras_colorize.cli.interruption import Interruption
 
     console = make_console()
     tally = Tally(len(jobs))
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         tally.done, tally.errors, tally.remarks = outcome.done, outcome.errors, outcome.remarks
         tally.in_color = outcome.in_color
         tally.skipped = sum(not job.missing for job in jobs)
-    with StopRequest() as stop:
+    with Interruption() as stop:
         try:
             if colorizer is not None:
                 with _progress(console, sum(bool(job.missing) for job in jobs)) as show:
@@ -217,11 +217,11 @@ def _progress(console: "Console", todo: int) -> "Iterator[Callable[[Tally], None
         yield lambda tally: progress.update(task, completed=tally.tried, speed=tally.speed() if tally.tried else "")
 
 
-def _draw_sheet(console: "Console", plan: "Plan", tally: Tally, stop: "StopRequest") -> list[Path]:
+def _draw_sheet(console: "Console", plan: "Plan", tally: Tally, stop: "Interruption") -> list[Path]:
     """Draw the contact sheet's pages until somebody stops it."""
     from keras_colorize.batch.contact_sheet import write_contact_sheet
     from keras_colorize.batch.folder import LEFT_ALONE
-    from keras_colorize.runs.console import counting_progress
+    from keras_colorize.cli.console import counting_progress
 
     drawn: list[Path] = []
     if not plan.pages:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 
 SUMMARY = "Convert a PyTorch checkpoint to Keras weights, with the same numbers."
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 
 SUMMARY = "Measure trained systems on held-out photos, beside the unchanged grey photos."
 
@@ -71,17 +71,16 @@ def run(options: argparse.Namespace) -> None:
     found = find_systems(models, options.run, options.out)
 
     load_tensorflow()
+    from keras_colorize.cli.console import ConsoleReporter, make_console
     from keras_colorize.evaluation.evaluate import evaluate, folder_for
     from keras_colorize.evaluation.output import print_table, write_files
     from keras_colorize.evaluation.report.report import write_report
     from keras_colorize.metrics.feature_networks import INCEPTION_2015
-    from keras_colorize.runs.console import make_console
 
     console = make_console()
     fid = INCEPTION_2015 if options.fid == "" else options.fid
     evaluation = evaluate(
         found,
-        console,
         data=options.data,
         protocol=options.protocol,
         image_size=options.image_size,
@@ -91,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
         fid=fid,
         kid=(fid or INCEPTION_2015) if options.kid == "" else options.kid,
         fid_reference=options.fid_reference,
+        progress=ConsoleReporter(console),
     )
     folder = folder_for(found, options.out)
     write_files(evaluation, folder)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
 
 SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX, verified on real photos."
@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> None:
     check_installed(request)
 
     load_tensorflow()
+    from keras_colorize.cli.console import make_console
     from keras_colorize.export.export import REPORT, THREADS, export
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.runs.console import make_console
 
     if options.run:
         colorizer = Colorizer.from_run(options.run)

@@ -12,6 +12,7 @@ ACTIONS = {
     "train": "train one first: train.py --model {model}",
     "bring_weights": "train it with train.py --model {model} and use that --run, or give a file with --weights",
     "random_backbone": "train.py --random-backbone does so",
+    "extend": "train.py --resume {run} --epochs N trains it to N epochs in all",
     "resume": "train.py --resume {run} goes on",
     "lower_rate": "start again with train.py --recipe {recipe} --set optimizer.learning_rate=… --precision float32",
     "same_command": "the same command with --resume goes on",

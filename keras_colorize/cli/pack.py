@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 
 SUMMARY = "Pack a run's weights into one file of half the size, to share or to colorize with (--weights)."
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
 
     load_tensorflow()
     from keras_colorize.models.weights import pack_weights
-    from keras_colorize.training.loading import load_generator
+    from keras_colorize.runs.generator import load_generator
 
     sha256 = pack_weights(load_generator(folder, folder.recipe()), out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")

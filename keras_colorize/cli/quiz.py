@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_colorize.cli.quiet import load_tensorflow
+from keras_colorize.cli.startup import load_tensorflow
 
 SUMMARY = "Write a page that shows real and colorized photos and asks which are real."
 
@@ -37,11 +37,13 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder.open(options.run) if options.run else RunFolder.newest(options.runs, options.model)
 
     load_tensorflow()
+    from keras_colorize.cli.console import ConsoleReporter, make_console
     from keras_colorize.evaluation.report.pairs import pairs_of_run
-    from keras_colorize.runs.console import make_console
 
     console = make_console()
-    pairs, data = pairs_of_run(folder, console, data=options.data, photos=options.photos, seed=options.seed)
+    pairs, data = pairs_of_run(
+        folder, data=options.data, photos=options.photos, seed=options.seed, progress=ConsoleReporter(console)
+    )
     model = folder.recipe().name
     write_page(file, quiz_page(pairs, model=model, data=data, seed=options.seed, seconds=options.seconds))
     practice = practice_pairs(len(pairs))

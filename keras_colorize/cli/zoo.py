@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
 
     from rich.table import Table
 
-    from keras_colorize.runs.console import make_console
+    from keras_colorize.cli.console import make_console
 
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "weights", "report", "space", "size", "parameters", "summary", "downloads once"):

@@ -1,8 +1,8 @@
-"""What `--data` means: the packaged sample, a folder, a list file or a TFDS data set → photos, divided into splits.
+"""Photos for training and evaluation: sources and splits, the scan, batches, augmentation.
 
-A photo's split depends on its name alone (SHA-256), so it stays where it is when photos are added, on every machine.
-Importing this package decodes nothing and loads no TensorFlow; `batches` decodes. TensorFlow Datasets is imported only
-for `tfds:` sources.
+A source is the packaged sample, a folder, a list file or a TFDS data set. A photo's split depends on its name alone
+(SHA-256): it is the same on every machine and stays the same when photos are added. Importing this package loads no
+TensorFlow; `scan` and `batches` do. TensorFlow Datasets is imported only for `tfds:` sources.
 """
 
 from keras_colorize.data.sources import open_source

@@ -29,7 +29,7 @@ _TILE_STEP: dict[Split, float] = {"train": 1 / 3, "validation": 1.0, "test": 1.0
 
 
 def sample_source() -> Source:
-    """The packaged photos, each in overlapping tiles.
+    """Return the packaged photos as a source of overlapping tiles.
 
     Raises:
         ColorizeError: scikit-image is missing, or packages other photos.
@@ -58,7 +58,7 @@ def sample_source() -> Source:
 
 
 def _tiles(width: int, height: int, step: float) -> Iterator[Box]:
-    """Square tiles that cover a photo at several scales, as relative boxes."""
+    """Yield square tiles that cover a photo at several scales, as boxes in shares of its sides."""
     short = min(width, height)
     for side in _TILE_SIDES:
         tops, lefts = (_starts(length / short, side, step * side) for length in (height, width))
@@ -73,6 +73,6 @@ def _tiles(width: int, height: int, step: float) -> Iterator[Box]:
 
 
 def _starts(length: float, side: float, step: float) -> list[float]:
-    """Even starts of tiles from one end to the other, at most `step` apart."""
+    """Return evenly spaced starts of tiles from one end to the other, at most `step` apart."""
     gaps = math.ceil((length - side) / step - 1e-9)
     return [(length - side) * n / gaps for n in range(gaps + 1)] if gaps else [0.0]

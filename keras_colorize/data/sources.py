@@ -1,4 +1,4 @@
-"""What `--data` says → the source that it means."""
+"""The source of photos that a name stands for: the packaged sample, a folder, a list file, a TFDS data set."""
 
 from pathlib import Path
 
@@ -7,23 +7,33 @@ from keras_colorize.data.sample import sample_source
 from keras_colorize.data.splits import Source
 from keras_colorize.data.tfds import TfdsSource
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.recipes import Data
+
+
+def open_photos(data: Data) -> Source:
+    """Find and divide the photos of a recipe's `[data]` table; nothing is decoded yet.
+
+    Raises:
+        ColorizeError: as `open_source`.
+    """
+    return open_source(data.source, validation_fraction=data.validation_fraction, test_fraction=data.test_fraction)
 
 
 def open_source(spec: str, *, validation_fraction: float, test_fraction: float) -> Source:
-    """Find the photos that `spec` means, and divide them.
+    """Find the photos that `spec` stands for, and divide them into splits.
 
     Args:
         spec: `sample`, a folder, a list file (.txt or .csv) or `tfds:NAME[/CONFIG][:VERSION]`.
-        validation_fraction: share of the photos for validation, where the source has no such split of its own.
+        validation_fraction: share of the photos in [0, 1) for validation, where the source has no such split.
         test_fraction: the same for the test.
 
     Raises:
-        ColorizeError: nothing of that name, no photos in it, or impossible fractions.
+        ColorizeError: there is nothing of that name, it holds no photos, or the fractions are impossible.
     """
     fractions = {"validation": validation_fraction, "test": test_fraction}
     for name, fraction in fractions.items():
         if not 0 <= fraction < 1:
-            raise ColorizeError(f"{name}_fraction is {fraction}; expected a number in [0, 1)")
+            raise ColorizeError(f"{name}_fraction is {fraction}: expected a number in [0, 1)")
     if sum(fractions.values()) >= 1:
         raise ColorizeError(
             f"validation_fraction {validation_fraction} and test_fraction {test_fraction} leave nothing to train on;"

@@ -1,4 +1,4 @@
-"""Photos divided into splits, and how they are divided."""
+"""Photos in splits, and the rules that divide them."""
 
 import hashlib
 import unicodedata
@@ -19,9 +19,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class Photo:
     """One photo, or one part of it.
 
-    path: the file, or `None` for a record of a TFDS data set, which only `Source.open` delivers.
-    name: relative to the source, unique in it, what messages print.
-    box: relative (top, left, bottom, right) of the part; `None` is the whole photo.
+    Attributes:
+        path: the file, or None for a record of a TFDS data set, which only `Source.open` delivers.
+        name: relative to the source and unique in it; messages print it.
+        box: (top, left, bottom, right) of the part as shares of the photo's sides in [0, 1]; None is the whole photo.
     """
 
     path: Path | None
@@ -32,9 +33,10 @@ class Photo:
 class Source:
     """Photos divided into splits.
 
-    description: one line for the log, such as `landscapes: 7,128 photos`.
-    notes: one-line remarks for the log: what was left out, how the splits came about.
-    reopens: whether any photo can be opened at any time, or only in one pass over all of them.
+    Attributes:
+        description: one line for the log, such as `landscapes: 7,128 photos`.
+        notes: one-line remarks for the log: what was left out, how the photos were divided.
+        reopens: whether any photo can be opened at any time; otherwise only one pass over all of them is possible.
     """
 
     reopens = True
@@ -45,7 +47,7 @@ class Source:
         self._splits = splits
 
     def items(self, split: Split) -> list[Photo]:
-        """The photos of a split, in a fixed order; may be empty.
+        """Return the photos of a split in a fixed order; there may be none.
 
         Raises:
             ColorizeError: there is no such split.
@@ -55,14 +57,14 @@ class Source:
         return list(self._splits[split])
 
     def open(self, split: Split, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Path | BytesIO]]:
-        """One pass over some of a split's photos, in their order, each with what `read_photo` takes."""
+        """Pass once over some of a split's photos, in their order; yield each with the file that `read_photo` takes."""
         for photo in photos:
             assert photo.path is not None
             yield photo, photo.path
 
 
 def position(name: str) -> float:
-    """Where a name lies in [0, 1): uniform over names, and the same on every machine and for ever."""
+    """Map a name to [0, 1): uniformly over names, the same on every machine and in every version."""
     digest = hashlib.sha256(unicodedata.normalize("NFC", name).encode("utf-8", "replace")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
@@ -70,7 +72,7 @@ def position(name: str) -> float:
 def divide(
     photos: Sequence[Photo], validation_fraction: float, test_fraction: float, notes: list[str]
 ) -> dict[Split, list[Photo]]:
-    """Test photos have the lowest positions, then validation, then training."""
+    """Divide photos by their positions: the lowest are for the test, the next for validation, the rest for training."""
     splits: dict[Split, list[Photo]] = {split: [] for split in SPLITS}
     for photo in photos:
         at = position(photo.name)
@@ -89,8 +91,8 @@ def divide(
         chosen |= {photo: "validation" for photo in ranked[tests : tests + validations]}
         splits = {split: [photo for photo in photos if chosen.get(photo, "train") == split] for split in SPLITS}
         notes.append(
-            f"few photos, {' and '.join(empty)} would be empty: split by rank instead of by threshold"
-            " (a photo may change its split when photos are added)"
+            f"few photos: {' and '.join(empty)} would be empty, so the photos are divided by rank instead of by"
+            " threshold (a photo may change its split when photos are added)"
         )
     return splits
 
@@ -98,7 +100,7 @@ def divide(
 def carve(
     own: dict[Split, list[Photo]], validation_fraction: float, test_fraction: float, notes: list[str]
 ) -> dict[Split, list[Photo]]:
-    """Keep the validation and test photos that a source sets apart; take missing ones out of its training photos."""
+    """Keep a source's own validation and test photos; take missing splits out of its training photos."""
     fractions = {"validation": 0.0 if own["validation"] else validation_fraction}
     fractions["test"] = 0.0 if own["test"] else test_fraction
     carved = divide(own["train"], fractions["validation"], fractions["test"], notes)
@@ -112,6 +114,6 @@ def carve(
 
 
 def counted(splits: dict[Split, list[Photo]]) -> str:
-    """`1,000 photos (train 900, validation 50, test 50)`."""
+    """Describe the splits: `1,000 photos (train 900, validation 50, test 50)`."""
     each = ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS)
     return f"{sum(map(len, splits.values())):,} photos ({each})"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from PIL import features as pillow
-from rich.console import Console
 
 from keras_colorize import __version__
-from keras_colorize.data.batches import PhotoSet, load_split, reading_errors
+from keras_colorize.data.batches import PhotoSet, reading_errors
+from keras_colorize.data.scan import load_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.columns import TABLE
 from keras_colorize.evaluation.comparison import estimates, marks, per_class
@@ -25,15 +25,14 @@ from keras_colorize.evaluation.systems import System, load_systems
 from keras_colorize.hardware import describe_device
 from keras_colorize.metrics import AB_EDGES, entropy
 from keras_colorize.metrics.bootstrap import RESAMPLES
+from keras_colorize.progress import Progress, SilentProgress
 from keras_colorize.recipes import Data
-from keras_colorize.runs.console import counting_progress
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import read_log
 
 
 def evaluate(
     found: Sequence[RunFolder | str],
-    console: Console,
     *,
     data: str | None = None,
     protocol: str = RECIPE,
@@ -46,6 +45,7 @@ def evaluate(
     fid: str | None = None,
     kid: str | None = None,
     fid_reference: str | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure systems on the same photos; nothing is written but `fid_reference`.
 
@@ -64,10 +64,12 @@ def evaluate(
         resamples: of the bootstrap.
         fid, kid: feature network of FID and of KID, by name or file.
         fid_reference: file of FID's statistics of the true photos: read where it exists, else written.
+        progress: shows how many photos have been read and measured.
 
     Raises:
         ColorizeError: no weights, no photos, a network that cannot be had, or options that do not go together.
     """
+    progress = progress or SilentProgress()
     chosen_protocol = get_protocol(protocol)
     if hints < 0:
         raise ColorizeError(f"`hints` is {hints}: expected 0 or more")
@@ -81,13 +83,13 @@ def evaluate(
     photo_data = chosen_protocol.data(_data_of(systems, data))
     chosen = choose(chosen_protocol, photo_data)
     size = image_size or chosen_protocol.image_size or max(system.image_size for system in systems)
-    photos = _load(chosen, photo_data, size, limit, console)
+    photos = load_photos(chosen.photos, replace(photo_data, image_size=size), "test", limit=limit, progress=progress)
     if distances is not None:
         distances.require(len(photos))
-    with counting_progress(console, "mean colour") as progress:
-        mean_ab, told = mean_color(chosen, photo_data, progress)
+    with progress.counting("mean colour") as advance:
+        mean_ab, told = mean_color(chosen, photo_data, advance)
 
-    with counting_progress(console, "evaluating") as progress, reading_errors():
+    with progress.counting("evaluating") as advance, reading_errors():
         measured = measure(
             photos,
             systems,
@@ -98,7 +100,7 @@ def evaluate(
             network=distances.network if distances else None,
             keep_features=distances is not None and distances.kid,
             truth_features=distances is None or distances.truth_needed,
-            progress=progress,
+            progress=advance,
         )
     remarks = [told, *_remarks(systems, chosen, photo_data, size)]
     if hints:
@@ -160,20 +162,6 @@ def _data_of(systems: Sequence[System], data: str | None) -> Data:
         source=data or systems[0].recipe.data.source,
         test_fraction=min(system.recipe.data.test_fraction for system in systems),
     )
-
-
-def _load(chosen: Chosen, data: Data, size: int, limit: int | None, console: Console) -> PhotoSet:
-    with counting_progress(console, "reading photos") as progress:
-        return load_split(
-            chosen.photos,
-            "test",
-            image_size=size,
-            resize=data.resize,
-            drop_grey=data.drop_grey,
-            limit=limit,
-            memory_limit_bytes=int(data.memory_gib * 2**30),
-            progress=progress,
-        )
 
 
 def _remarks(systems: Sequence[System], chosen: Chosen, data: Data, size: int) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.data import Source
-from keras_colorize.data.batches import load_split
+from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.protocols import Chosen, Selection
 from keras_colorize.recipes import Data

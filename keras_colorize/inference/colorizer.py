@@ -25,10 +25,10 @@ from keras_colorize.inference.hints import Hint
 from keras_colorize.inference.network import finish_photo, finish_photos, finite, predict_frames
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
-from keras_colorize.models.weights import load_packaged
+from keras_colorize.models.weights import load_packaged, load_weights_file
 from keras_colorize.recipes import Recipe, packaged_sha256
 from keras_colorize.runs.folder import RunFolder
-from keras_colorize.training.loading import load_generator, load_weights_file
+from keras_colorize.runs.generator import load_generator
 
 # What a photo may be in Python.
 Photo = str | os.PathLike[str] | Image.Image | np.ndarray | Picture

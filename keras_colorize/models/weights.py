@@ -96,3 +96,17 @@ def load_packaged(name: str, network: keras.Model) -> None:
         ColorizeError: it has none, or they are damaged.
     """
     unpack_weights(network, zoo_folder() / f"{name}{PACKED_SUFFIX}", packaged_sha256(name))
+
+
+def load_weights_file(network: keras.Model, file: Path) -> None:
+    """Read a run's `.weights.h5` or a packed `.npz` into a network of the same architecture.
+
+    Raises:
+        ColorizeError: the file is missing, of another kind, or of another network.
+    """
+    if not file.is_file():
+        raise ColorizeError(f"no weights at '{file}': expected a run's generator.weights.h5 or a packed .npz")
+    if file.suffix == PACKED_SUFFIX:
+        unpack_weights(network, file)
+    else:
+        load_weights(network, file)

@@ -1,1 +1,1 @@
-"""A run is a folder: how it is made, read, trained into and evaluated."""
+"""The run folder and everything that is written into it: log, events, pictures, weights."""

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, continued without doubles."""
+"""TensorBoard's event files of a run, continued without doubles."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from keras_colorize.files import written_whole
 def drop_events_after(folder: Path, step: int) -> None:
     """Rewrite the event files of a folder without the events of later steps, which will be written again.
 
-    A record that a kill has cut short ends its file.
+    A record that a kill has cut short is dropped too.
     """
     for file in sorted(folder.glob("events.out.tfevents.*")):
         records = list(_records(file))
@@ -34,5 +34,5 @@ def _records(file: Path) -> Iterator[bytes]:
 
 
 def _size(record: bytes) -> int:
-    """Bytes of a record on disk: length, its checksum, the data, theirs."""
+    """Return the bytes of a record on disk: length, its checksum, data, their checksum."""
     return 8 + 4 + len(record) + 4

@@ -1,4 +1,4 @@
-"""The run folder: where each file of a run lies, and how runs are found again."""
+"""The run folder: the place of each file of a run, and how runs are found again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +11,18 @@ from keras_colorize.recipes import Recipe
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`runs/<model>/<time>/` with everything that a run leaves behind."""
+    """The folder `runs/<model>/<time>/` with all files of a run."""
 
     path: Path
 
     @classmethod
     def create(cls, out: str | Path, recipe: Recipe) -> "RunFolder":
-        """Make a new folder under `out`, named by the recipe and the time, with the recipe in it."""
+        """Make a new folder under `out`, named by the recipe and the time, with the recipe in it.
+
+        Raises:
+            ColorizeError: a thousand runs began within the same second.
+            OSError: the folder cannot be written.
+        """
         parent = Path(out) / recipe.name
         parent.mkdir(parents=True, exist_ok=True)
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
@@ -35,7 +40,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
-        """An existing run.
+        """Open an existing run.
 
         Raises:
             ColorizeError: `path` is no run folder.
@@ -47,7 +52,7 @@ class RunFolder:
 
     @classmethod
     def newest(cls, out: str | Path, model: str | None = None) -> "RunFolder":
-        """The newest run of `model` (of any model when None) under `out`.
+        """Find the newest run of `model` under `out`; None stands for any model.
 
         Raises:
             ColorizeError: there is none.
@@ -56,7 +61,7 @@ class RunFolder:
         files = list(Path(out).glob(f"{model or '*'}/*/recipe.toml"))
         if not files:
             what = f"run of '{model}'{did_you_mean(model, known)}" if model else "run"
-            raise ColorizeError(f"no {what} under {out}: train one first, train.py --model {model or 'unet_skip'}")
+            raise ColorizeError(f"no {what} under {out}", action="train", model=model or "unet_skip")
         return cls(max(files, key=lambda file: (file.stat().st_mtime, file.parent.name)).parent)
 
     def keep_recipe(self, recipe: Recipe) -> None:
@@ -67,12 +72,12 @@ class RunFolder:
 
     @property
     def recipe_file(self) -> Path:
-        """All values of the run, enough to run it again."""
+        """The recipe with all values, enough to run it again."""
         return self.path / "recipe.toml"
 
     @property
     def lock_file(self) -> Path:
-        """There while a process writes into the folder."""
+        """The lock, which exists while a process writes into the folder."""
         return self.path / "lock"
 
     @property
@@ -82,7 +87,7 @@ class RunFolder:
 
     @property
     def notes_file(self) -> Path:
-        """What was found and left out, in words."""
+        """The header and remarks in words, and every photo left out."""
         return self.path / "run.log"
 
     @property
@@ -112,7 +117,7 @@ class RunFolder:
 
     @property
     def best_weights(self) -> Path:
-        """The generator's best weights so far, where early stopping looks for them."""
+        """The generator's best weights so far, as early stopping keeps them."""
         return self.path / "best.weights.h5"
 
     @property
@@ -126,17 +131,17 @@ class RunFolder:
         return self.path / "evaluation"
 
     def remove_leftovers(self) -> None:
-        """What a kill left half written; only for who holds the lock."""
+        """Remove files that a kill left half written; only the holder of the lock may do so."""
         for file in self.path.rglob("tmp-*"):
             if file.is_file():
                 file.unlink()
 
     def of_worker(self, worker: int) -> "RunFolder":
-        """Where a worker of several keeps its own checkpoints: the chief, 0, in the run itself."""
+        """Return the folder for the checkpoints of one of several workers; the chief, 0, has the run's own."""
         return self if worker == 0 else RunFolder(self.path / f"worker-{worker}")
 
     def recipe(self) -> Recipe:
-        """The recipe that this run was made with."""
+        """Read the recipe that this run was made with."""
         return Recipe.load(self.recipe_file)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""One writer per run folder."""
+"""The lock of a run folder, which has one writer at a time."""
 
 import json
 import os
@@ -16,24 +16,24 @@ except ImportError:  # Windows: a second writer is not noticed there
 
 
 class RunLock:
-    """Held while a process writes into a run folder; a second writer is refused.
+    """A lock for the time in which a process writes into a run folder; it refuses a second writer.
 
-    The system lets go of the lock when the process ends, however it ends, so a killed run can be resumed at once. The
-    file says who holds it. NFS carries such locks from one machine to another; file systems that cannot lock at all
-    are written to without.
+    The system releases the lock when the process ends, however it ends, so a killed run can be resumed at once. The
+    file says who holds the lock. NFS carries such locks from one machine to another. A file system without locks is
+    written to all the same.
 
     Args:
-        file: the lock's file, removed when the lock is released.
+        file: the lock's file, which is removed when the lock is released.
 
     Raises:
-        ColorizeError: on entry, another process holds the lock.
+        ColorizeError: on entry, where another process holds the lock.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._descriptor: int | None = None
         self.left_behind = ""
-        """Who held the lock before without releasing it, in words; empty where it was released."""
+        """The last holder in words, where it did not release the lock; else empty."""
 
     def __enter__(self) -> "RunLock":
         while self._descriptor is None:
@@ -66,7 +66,7 @@ class RunLock:
         except BlockingIOError:
             holder = _holder(descriptor) or "another process"
             raise ColorizeError(
-                f"{self._file.parent} is being written by {holder}: wait for it, stop it, or start a run of its own"
+                f"{self._file.parent} is being written by {holder}: wait for it, stop it, or start a new run"
             ) from None
         except OSError:  # a file system without locks
             return
@@ -79,7 +79,7 @@ class RunLock:
 
 
 def _holder(descriptor: int) -> str:
-    """`process 123 on host since …`, as the lock's file has it; empty where it says nothing."""
+    """Read the holder from the lock's file: `process 123 on host since …`; empty where it says nothing."""
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"

@@ -1,4 +1,4 @@
-"""`log.csv`: one row per logging interval, readable by any tool, continued without gaps or doubles."""
+"""The log of a run, `log.csv`: one row per logging interval, continued without gaps or doubles."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ class RunLog:
     Args:
         file: the CSV file, continued if it exists.
         columns: losses and validation figures, in order.
-        keep_until_step: rows after this step are dropped, as they will be written again.
+        keep_until_step: the last step whose row is kept; later rows will be written again.
     """
 
     def __init__(self, file: Path, columns: list[str], keep_until_step: int = 0) -> None:
@@ -28,13 +28,13 @@ class RunLog:
             writer.writerows({key: _short(value) for key, value in row.items()} for row in rows)
 
     def append(self, row: Row) -> None:
-        """Write one row, flushed at once."""
+        """Write one row at once."""
         with self._file.open("a", newline="", encoding="utf-8") as stream:
             csv.DictWriter(stream, self._columns).writerow({key: _short(value) for key, value in row.items()})
 
 
 def read_log(file: Path) -> list[Row]:
-    """The rows of a log, each with the columns that it has a value for; a last line that was cut short is no row."""
+    """Read the rows of a log, each with the columns that have a value; a last line that was cut short is no row."""
     with file.open(newline="", encoding="utf-8") as stream:
         lines = [line for line in stream if line.endswith("\n")]
     return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]

@@ -62,9 +62,18 @@ def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, n
     return {"grey": decolorized(space, truth), name: colorized(generator, space, truth), "truth": truth}
 
 
-def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
-    """The log as a picture: D real and fake, G adversarial and total, and validation, over steps."""
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window system
+def draw_curves(rows: Sequence[Row], file: Path, title: str, grey: Row) -> None:
+    """Draw the log as a picture: D real and fake, G adversarial and total, and validation, over steps.
+
+    Each panel's legend stands below it, where it covers no line.
+
+    Args:
+        rows: of the log.
+        file: the picture; its suffix says which format.
+        title: above the panels.
+        grey: figures of the validation photos left grey, by their names in the log; each is a dashed line.
+    """
+    from matplotlib.figure import Figure  # not pyplot, which has a global state and looks for a window system
 
     panels = [
         ("discriminator loss", {"d_real": "D real", "d_fake": "D fake"}),
@@ -82,17 +91,19 @@ def draw_curves(rows: Sequence[Row], file: Path, title: str) -> None:
         ("validation FID", {"val_fid": "FID"}),
     ]
     panels = [(label, names) for label, names in panels if any(name in row for row in rows for name in names)]
-    figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(panels), 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (label, names) in zip(axes, panels, strict=True):
         for name, legend in names.items():
             points = [(row["step"], row[name]) for row in rows if name in row]
             if points:
                 axis.plot(*zip(*points, strict=True), label=legend, marker="." if len(points) < 40 else None)
-        axis.set(xlabel="step", title=label)
-        axis.grid(alpha=0.3)
         if label == "generator loss" and all(min(line.get_ydata(), default=0) > 0 for line in axis.lines):
             axis.set_yscale("log")  # the total is some hundred times its parts
-        axis.legend()
+        for name in names.keys() & grey.keys():
+            axis.axhline(grey[name], color="grey", linestyle="--", label="grey photos")
+        axis.set(xlabel="step", title=label)
+        axis.grid(alpha=0.3)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     figure.suptitle(title)
     figure.savefig(file, dpi=100)

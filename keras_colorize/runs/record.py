@@ -1,8 +1,10 @@
-"""What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves, remarks."""
+"""What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves and remarks."""
+
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 
 from keras_colorize.files import written_whole
 from keras_colorize.runs.events import drop_events_after
@@ -11,41 +13,64 @@ from keras_colorize.runs.log import Row, RunLog, read_log
 from keras_colorize.runs.pictures import draw_curves, photo_grid
 
 
-class NoRecord:
-    """The record of a worker that is not the chief: nothing is written."""
+class Record(Protocol):
+    """Keeps what a training tells about itself."""
 
     def write(self, row: Row) -> None:
-        """Nothing."""
+        """Keep a row of figures by name."""
+        ...
 
     def remark(self, text: str) -> None:
-        """Nothing."""
+        """Keep one line of text."""
+        ...
 
     def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
-        """Nothing."""
+        """Keep columns of photos, heading → rgb_u8 (N, S, S, 3)."""
+        ...
 
-    def draw(self, title: str) -> None:
-        """Nothing."""
+    def draw(self, title: str, grey: Row) -> None:
+        """Draw the curves of all rows until now, beside the figures of grey photos."""
+        ...
 
 
-class RunRecord(NoRecord):
-    """Writes into one run folder.
+class NoRecord:
+    """The record of a worker that is not the chief; it keeps nothing."""
+
+    def write(self, row: Row) -> None:
+        """Keep nothing."""
+
+    def remark(self, text: str) -> None:
+        """Keep nothing."""
+
+    def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
+        """Keep nothing."""
+
+    def draw(self, title: str, grey: Row) -> None:
+        """Draw nothing."""
+
+
+class RunRecord:
+    """The record of a run folder.
 
     Args:
         folder: the run's.
         columns: of the log, after the leading ones.
-        keep_until_step: where training goes on; later rows and events are dropped, as they will be written again.
-        console: for remarks.
+        keep_until_step: the step from which training goes on. Later rows and events are dropped, as they will be
+            written again.
+        show: called with each remark, to show it to a person.
     """
 
-    def __init__(self, folder: RunFolder, columns: list[str], keep_until_step: int, console: Console) -> None:
+    def __init__(
+        self, folder: RunFolder, columns: list[str], keep_until_step: int, show: Callable[[str], None]
+    ) -> None:
         self._folder = folder
-        self._console = console
+        self._show = show
         self._log = RunLog(folder.log_file, columns, keep_until_step)
         drop_events_after(folder.events, keep_until_step)
         self._events = tf.summary.create_file_writer(str(folder.events))
 
     def write(self, row: Row) -> None:
-        """A row of figures, to the log and to TensorBoard."""
+        """Append a row to the log and to TensorBoard's events."""
         self._log.append(row)
         with self._events.as_default(step=int(row["step"])):
             for name, value in row.items():
@@ -53,19 +78,19 @@ class RunRecord(NoRecord):
         self._events.flush()
 
     def remark(self, text: str) -> None:
-        """A line on the terminal and in the run's notes."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        """Show a line and append it to the run's notes."""
+        self._show(text)
         with self._folder.notes_file.open("a", encoding="utf-8") as notes:
             notes.write(f"{text}\n")
 
     def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
-        """Columns of photos (heading → rgb_u8 (N, S, S, 3)), as a PNG and in TensorBoard."""
+        """Write columns of photos, heading → rgb_u8 (N, S, S, 3), as a PNG file and into TensorBoard's events."""
         sheet = photo_grid(columns)
         sheet.save(self._folder.previews / f"epoch-{epoch:04d}.png")
         with self._events.as_default(step=step):
             tf.summary.image("grey | colour | truth", np.asarray(sheet)[None])
 
-    def draw(self, title: str) -> None:
-        """The curves so far."""
+    def draw(self, title: str, grey: Row) -> None:
+        """Write the curves of the log as a picture."""
         with written_whole(self._folder.curves_file) as temporary:
-            draw_curves(read_log(self._folder.log_file), temporary, title)
+            draw_curves(read_log(self._folder.log_file), temporary, title, grey)

@@ -1,4 +1,4 @@
-"""Training steps on TensorFlow, and how a recipe becomes one."""
+"""Training: losses, steps, stages, the loop with its checkpoints and guards, devices."""
 
 from keras_colorize.training.devices import Parallel, open_devices
 from keras_colorize.training.gan import GANTrainer

@@ -1,4 +1,4 @@
-"""The state of training on disk: whole checkpoints or none, each with checksums."""
+"""Checkpoints: the state of training on disk, written whole or not at all, with checksums."""
 
 import errno
 import hashlib
@@ -21,12 +21,12 @@ _TEMPORARY = "tmp-"
 
 @dataclass
 class Position:
-    """Where a run is: steps done, seconds that they took, and early stopping's memory."""
+    """The position of a run: steps done, seconds of training, and the memory of early stopping."""
 
     step: int = 0
     seconds: float = 0.0
     best: float = math.nan  # the monitor's best value so far; NaN before the first
-    waited: int = 0  # looks at the monitor since then
+    waited: int = 0  # looks at the monitor without improvement since then
     finished: bool = False
 
 
@@ -39,9 +39,9 @@ class Checkpoints:
     are kept.
 
     Args:
-        folder: where the checkpoints lie.
+        folder: the folder of the checkpoints.
         variables: all state that training changes (`SupervisedTrainer.state_variables`), in a fixed order.
-        best_weights: the file of early stopping, which goes back to what it was with the rest.
+        best_weights: the file of early stopping, which is saved and restored too.
     """
 
     def __init__(self, folder: Path, variables: list[keras.Variable], best_weights: Path) -> None:
@@ -51,7 +51,7 @@ class Checkpoints:
         self._good: list[int] = []  # steps whose checkpoints this process has written or read, in order
         self._latest: tuple[int, bool] | None = None  # step and finished of the one written or read last
         self.bytes = sum(variable.value.dtype.size * math.prod(variable.shape) for variable in variables)
-        """What a checkpoint takes on the disk, without names and indices."""
+        """Size of a checkpoint in bytes, without names and indices."""
 
     @property
     def last_step(self) -> int | None:
@@ -71,9 +71,7 @@ class Checkpoints:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             self._write(temporary, position)
-            final = self._folder / _name(position.step)
-            self._remove(final)
-            os.rename(temporary, final)
+            self._replace(self._folder / _name(position.step), temporary)
             _flush(self._folder)
         except tf.errors.OpError as error:
             code = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
@@ -84,18 +82,18 @@ class Checkpoints:
         self._latest = position.step, position.finished
         for step in self._steps():
             if step not in self._good:
-                self._remove(self._folder / _name(step))
+                self._replace(self._folder / _name(step), None)
 
     def restore(self, agree: Callable[[list[int]], list[int]] | None = None) -> tuple[Position | None, list[str]]:
-        """The newest state that is whole, and a line for each newer one that is damaged.
+        """Restore the newest whole state; return its position, and a line for each newer one that is damaged.
 
-        The position is None where no checkpoint was ever finished: the run begins anew.
+        The position is None where no checkpoint was ever written: the run begins anew.
 
         Args:
-            agree: of the steps of all checkpoints that are whole, those that may be restored; newest first.
+            agree: called with the steps of all whole checkpoints, newest first; returns those that may be restored.
 
         Raises:
-            ColorizeError: all are damaged, or the state does not fit the recipe's networks.
+            ColorizeError: all checkpoints are damaged, or the state does not fit the recipe's networks.
         """
         for leftover in self._folder.glob(f"{_TEMPORARY}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -124,7 +122,7 @@ class Checkpoints:
         return position, remarks
 
     def _whole_steps(self, remarks: list[str]) -> Iterator[int]:
-        """Newest first; a line for each that is damaged goes to `remarks`."""
+        """Yield the steps of whole checkpoints, newest first; append a line for each damaged one to `remarks`."""
         for step in reversed(self._steps()):
             damage = _damage(self._folder / _name(step))
             if damage is None:
@@ -148,17 +146,22 @@ class Checkpoints:
         numbers = (path.name.removeprefix("step-") for path in self._folder.glob("step-*"))
         return sorted(int(number) for number in numbers if number.isdigit())
 
-    def _remove(self, path: Path) -> None:
-        """Renamed first: half a checkpoint must not look like a damaged one."""
+    def _replace(self, path: Path, new: Path | None) -> None:
+        """Remove a checkpoint, and put `new` in its place where that is given.
+
+        The old one is renamed before it is deleted, so that half a checkpoint never looks like a damaged one.
+        """
+        gone = path.with_name(f"{_TEMPORARY}old-{path.name}")
+        shutil.rmtree(gone, ignore_errors=True)
         if path.is_dir():
-            gone = path.with_name(f"{_TEMPORARY}old-{path.name}")
-            shutil.rmtree(gone, ignore_errors=True)
             os.rename(path, gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        if new is not None:
+            os.rename(new, path)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def newest_position(folder: Path) -> Position | None:
-    """Where the newest checkpoint of a folder stands, without TensorFlow's part; None where there is none."""
+    """Return the position of a folder's newest checkpoint, without reading its state; None where there is none."""
     paths = sorted(folder.glob("step-*"))
     return _read_position(paths[-1]) if paths else None
 
@@ -172,7 +175,7 @@ def _read_position(path: Path) -> Position:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with the files of a checkpoint; None where they are as they were written."""
+    """Say what is wrong with the files of a checkpoint; None where they are as they were written."""
     try:
         lines = (path / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
         sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
@@ -194,10 +197,10 @@ def _sha256(file: Path) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """`target` becomes `source`: the same bytes on the disk where the file system can, else a copy. Atomic.
+    """Make `target` the same file as `source` where the file system can, else a copy; atomic.
 
-    Neither is ever written in place, so what happens to one does not reach the other. The temporary name is used for
-    nothing else: whoever wrote to one that a kill has left would write into both.
+    Neither file is ever written in place, so a change of one does not reach the other. The temporary name is used for
+    nothing else: to write to one that a kill has left would write into both files.
     """
     temporary = target.with_name(f"{_TEMPORARY}link-{target.name}")
     temporary.unlink(missing_ok=True)

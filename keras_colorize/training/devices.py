@@ -1,4 +1,4 @@
-"""Where steps run: one device, several of one machine, or several machines."""
+"""The devices that steps run on: one, all of a machine, or those of several machines."""
 
 import json
 import os
@@ -12,20 +12,21 @@ import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Recipe
+from keras_colorize.runs.folder import RunFolder
 
-_OWN_DRAWS = 1_000_003  # between the seeds of two replicas
+_OWN_DRAWS = 1_000_003  # difference between the seeds of two replicas
 
 
 class Parallel:
     """One process's view of all replicas, by tf.distribute.
 
-    With several workers (processes, each with the machine's devices) whatever reads a sum over replicas is a meeting:
-    all workers must come to it in the same order.
+    A worker is a process with the devices of its machine. With several workers, every operation that reads a sum over
+    replicas is a collective: all workers must call it, in the same order.
 
     Args:
-        strategy: of tf.distribute; its default one is a single device.
-        workers: processes.
-        worker: this one's number; 0 is the chief, who alone writes logs and weights.
+        strategy: of tf.distribute; the default strategy stands for a single device.
+        workers: number of processes.
+        worker: number of this process; 0 is the chief, the only one that writes logs and weights.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, workers: int = 1, worker: int = 0) -> None:
@@ -40,16 +41,16 @@ class Parallel:
         return self.worker == 0
 
     def describe(self) -> str:
-        """For the header; empty for a single device."""
+        """Describe the replicas for the header; empty for a single device."""
         if self.replicas == 1:
             return ""
         return f"{self.replicas} replicas" + (f" on {self.workers} workers" if self.workers > 1 else "")
 
     def check(self, recipe: Recipe) -> None:
-        """Whether a recipe can be trained on these replicas.
+        """Check that a recipe can be trained on these replicas.
 
         Raises:
-            ColorizeError: its batch has no equal parts.
+            ColorizeError: its batch cannot be divided into equal parts.
         """
         if (batch_size := recipe.data.batch_size) % self.replicas:
             below = max(1, batch_size // self.replicas) * self.replicas
@@ -59,7 +60,7 @@ class Parallel:
             )
 
     def run(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function` of distributed batches, on every replica, compiled; it returns this process's first result."""
+        """Compile `function` of distributed batches for every replica; calls return this process's first result."""
 
         def everywhere(*batch: Any) -> Any:
             return self.strategy.run(function, batch)
@@ -68,10 +69,10 @@ class Parallel:
         return lambda *batch: tf.nest.map_structure(self._first, compiled(*batch))
 
     def distribute(self, read: Callable[[int, range], tf.data.Dataset]) -> Any:
-        """A data set whose batches are in parts, one for each replica.
+        """Return a data set whose batches are in parts, one for each replica.
 
         Args:
-            read: number of parts, and which of them this process needs → data set of those parts.
+            read: called with the number of parts and the range of those that this process needs; returns them.
         """
 
         def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -82,21 +83,21 @@ class Parallel:
         return self.strategy.distribute_datasets_from_function(pipeline)
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
-        """The values of every replica, float64 (replicas, n)."""
+        """Return the n values of every replica, float64 (replicas, n); a collective."""
         return np.asarray(self._first(self._gather_all(tf.constant(values, tf.float64))))
 
     def any_of(self, *flags: bool) -> list[bool]:
-        """Which flags are set on at least one worker."""
+        """Return which flags are set on at least one worker; a collective."""
         if self.workers == 1:
             return list(flags)
         return [bool(flag) for flag in self.gather([float(flag) for flag in flags]).max(axis=0)]
 
     def chiefs(self, value: float) -> float:
-        """The chief's value, on all workers."""
+        """Return the chief's value on all workers; a collective."""
         return value if self.workers == 1 else float(self.gather([value])[0, 0])
 
     def chiefs_text(self, text: str, longest: int = 256) -> str:
-        """The chief's text, on all workers; at most `longest` bytes of UTF-8."""
+        """Return the chief's text, at most `longest` bytes of UTF-8, on all workers; a collective."""
         if self.workers == 1:
             return text
         codes = np.zeros(longest)
@@ -105,10 +106,14 @@ class Parallel:
         return bytes(self.gather(list(codes))[0].astype(np.uint8)).rstrip(b"\0").decode()
 
     def common_steps(self, steps: Sequence[int], most: int) -> list[int]:
-        """Of the steps of this worker's checkpoints those that all workers have, newest first.
+        """Return the steps of which all workers have a checkpoint, newest first; a collective.
+
+        Args:
+            steps: of this worker's checkpoints.
+            most: the largest number of checkpoints that a worker may have.
 
         Raises:
-            ColorizeError: there are some, and none that all have.
+            ColorizeError: there are checkpoints, but none that all workers have.
         """
         everyone = self.gather([*steps, *[-1] * (most - len(steps))]).astype(int)
         common = set.intersection(*(set(row) for row in everyone.tolist())) - {-1}
@@ -120,8 +125,11 @@ class Parallel:
         return sorted(common, reverse=True)
 
     @contextmanager
-    def lost_workers(self, how_to_go_on: str) -> Iterator[None]:
-        """Around meetings: a worker that is gone is a line, not a traceback.
+    def lost_workers(self, folder: RunFolder | None = None) -> Iterator[None]:
+        """Turn the error of a collective whose other workers are gone into one line; use it around collectives.
+
+        Args:
+            folder: the run that can be resumed; None where there is none yet.
 
         Raises:
             ColorizeError: instead of TensorFlow's error.
@@ -132,10 +140,10 @@ class Parallel:
             if self.workers == 1:
                 raise
             told = next((line for line in (error.message or "").splitlines() if "Collective ops" in line), "no answer")
-            raise ColorizeError(
-                f"worker {self.worker} stopped, since another worker of this job is gone ({told.strip()[:200]});"
-                f" start all workers again: {how_to_go_on}"
-            ) from error
+            gone = f"worker {self.worker} stopped, since another worker of this job is gone ({told.strip()[:200]})"
+            if folder is None:
+                raise ColorizeError(f"{gone}; no run folder was made: start all workers again") from error
+            raise ColorizeError(f"{gone}: resume the run on all workers", action="resume", run=folder) from error
 
     def _gather_everywhere(self, values: Any) -> Any:
         def one(values: Any) -> Any:
@@ -148,7 +156,7 @@ class Parallel:
 
 
 def open_devices(strategy: str) -> Parallel:
-    """The devices of `runtime.strategy`: "one", "mirrored" (all of this machine) or "multi_worker" (TF_CONFIG).
+    """Open the devices of `runtime.strategy`: "one", "mirrored" (all of this machine) or "multi_worker" (TF_CONFIG).
 
     Workers must be opened before TensorFlow does anything else.
 
@@ -163,12 +171,12 @@ def open_devices(strategy: str) -> Parallel:
         try:
             return Parallel(tf.distribute.MultiWorkerMirroredStrategy(), workers, worker)
         except RuntimeError as error:  # "must be configured at program startup"
-            raise ColorizeError(f"--strategy multi_worker: {error}") from error
+            raise ColorizeError(f"runtime.strategy = 'multi_worker': {error}") from error
     return Parallel(tf.distribute.get_strategy())
 
 
 def _read_tf_config() -> tuple[int, int]:
-    """Number of workers, and which of them this is."""
+    """Return the number of workers and the number of this one."""
     example = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(os.environ["TF_CONFIG"])
@@ -178,8 +186,8 @@ def _read_tf_config() -> tuple[int, int]:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise ColorizeError(
-            f"--strategy multi_worker needs TF_CONFIG in the environment, with workers only, such as {example};"
-            f" it is {os.environ.get('TF_CONFIG', 'not set')}"
+            "runtime.strategy = 'multi_worker' needs TF_CONFIG in the environment, with workers only, such as"
+            f" {example}; it is {os.environ.get('TF_CONFIG', 'not set')}"
         ) from None
     return len(workers), index
 
@@ -187,7 +195,7 @@ def _read_tf_config() -> tuple[int, int]:
 def synchronize(networks: Sequence[keras.Model]) -> None:
     """Make networks ready for the several replicas of the strategy in scope; parameters and names stay as they are.
 
-    Batch normalization in training takes its statistics from the global batch, and dropout differs from replica to
+    Batch normalization then takes its training statistics from the global batch, and dropout differs from replica to
     replica.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
@@ -201,7 +209,7 @@ def synchronize(networks: Sequence[keras.Model]) -> None:
 
 
 def draw_apart(seed: keras.random.SeedGenerator) -> keras.random.SeedGenerator:
-    """Random draws differ from replica to replica, while the generator's state, which is saved, is the same on all."""
+    """Let draws differ from replica to replica; the generator's state, which is saved, stays the same on all."""
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         seed.next = _own_draws(seed.next)
     return seed

@@ -1,4 +1,4 @@
-"""Stopping when the validation photos stop getting better, and what may be watched."""
+"""Early stopping: stop when the validation figures no longer improve."""
 
 import math
 import warnings
@@ -20,11 +20,11 @@ HIGHER_IS_BETTER = {"psnr", "pixel_accuracy_5"}
 
 
 class EarlyStopper:
-    """Looks at one figure after an epoch, keeps the weights of the best, and says when to stop.
+    """Compares one figure after an epoch with the best so far, keeps the best weights, and says when to stop.
 
     Args:
-        options: the recipe's table; its monitor is not "none".
-        best_weights: file for the generator's best weights.
+        options: the recipe's table, with a monitor other than "none".
+        best_weights: the file that gets the generator's best weights.
     """
 
     def __init__(self, options: EarlyStopping, best_weights: Path) -> None:
@@ -33,11 +33,11 @@ class EarlyStopper:
         self._sign = -1.0 if options.monitor in HIGHER_IS_BETTER else 1.0
 
     def due(self, epoch: int) -> bool:
-        """Whether to look after `epoch` epochs of the schedule."""
+        """Return whether a look is due after `epoch` epochs of the schedule."""
         return epoch % self._options.every == 0
 
     def look(self, value: float, position: Position, generator: keras.Model) -> bool:
-        """Compare a new value with the best so far, which `position` remembers; True means stop."""
+        """Compare a new value with the best so far, which `position` remembers; return whether to stop."""
         if math.isnan(position.best) or self._sign * value < self._sign * position.best:
             save_weights(generator, self._best_weights)
             position.best, position.waited = value, 0
@@ -47,10 +47,14 @@ class EarlyStopper:
 
 
 class FidMonitor:
-    """FID between the validation photos and their colorizations.
+    """Measures FID between the validation photos and their colorizations.
+
+    Args:
+        recipe: names the feature network.
+        photos: for validation.
 
     Raises:
-        ColorizeError: the feature network cannot be had, or there are too few photos; before any training.
+        ColorizeError: the feature network is not available, or there are too few photos.
     """
 
     def __init__(self, recipe: Recipe, photos: PhotoSet) -> None:
@@ -68,22 +72,22 @@ class FidMonitor:
 
     @property
     def label(self) -> str:
-        """Which network measures, and on how many photos: FID depends on both."""
+        """The feature network and the number of photos: FID depends on both."""
         return f"fid ({self._network.label}) of {len(self._photos):,} validation photos"
 
     def measure(self, colorize: Callable[[Any], np.ndarray]) -> float:
-        """The distance now; `colorize` turns rgb_u8 (B, S, S, 3) into the system's colours of it."""
+        """Return the distance now; `colorize` turns rgb_u8 (B, S, S, 3) into its colorization of the same shape."""
         painted = ImageSet(self._network)
         for batch in self._photos.evaluation_batches(self._batch_size):
             painted.update(colorize(batch))
-        with warnings.catch_warnings(action="ignore"):  # about few photos: every look here has as many
+        with warnings.catch_warnings(action="ignore"):  # about few photos: every look has the same ones
             return fid_between(self._truth.statistics, painted.statistics).value
 
 
 def _network(recipe: Recipe) -> FeatureNetwork:
     if recipe.backbone_weights == "pretrained":
         return feature_network(recipe.early_stopping.fid_network)
-    # Random features still tell distributions apart, in numbers that mean nothing to anybody else.
+    # Random features still tell distributions apart, but their figures compare with no others.
     initializer = keras.initializers.VarianceScaling(2.0, seed=recipe.runtime.seed)
     rgb = keras.Input((None, None, 3))
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(rgb)

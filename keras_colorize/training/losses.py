@@ -15,12 +15,12 @@ from keras_colorize.color.lab import lab_to_rgb
 
 
 def l1(target: Any, prediction: Any) -> Any:
-    """Mean absolute difference of each photo: (B, H, W, C) twice → (B,)."""
+    """Return the mean absolute difference of each photo: (B, H, W, C) twice → (B,)."""
     return _per_photo(ops.abs(_difference(target, prediction)))
 
 
 def l2(target: Any, prediction: Any) -> Any:
-    """Mean squared difference of each photo: (B, H, W, C) twice → (B,)."""
+    """Return the mean squared difference of each photo: (B, H, W, C) twice → (B,)."""
     return _per_photo(ops.square(_difference(target, prediction)))
 
 
@@ -28,15 +28,16 @@ RECONSTRUCTION = {"l1": l1, "l2": l2}
 
 
 def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any, Any], Any]:
-    """Cross-entropy over quantized chroma in which rare colours weigh more.
+    """Make a cross-entropy over quantized chroma in which rare colours weigh more.
 
     Args:
         bins: the classes.
-        rebalancing: of `AbBins.class_weights`; 0 treats all colours alike.
+        rebalancing: exponent of `AbBins.class_weights` in [0, 1]; 0 weighs all colours alike.
 
     Returns:
-        A loss: ab (B, H, W, 2) in CIE units and logits (B, h, w, Q) → (B,) nats, weighted. H and W are whole multiples
-        of h and w; the target is averaged down to them. A pixel weighs what its soft target's classes weigh on average.
+        A loss that takes ab (B, H, W, 2) in CIE units and logits (B, h, w, Q) and returns weighted nats (B,). H and W
+        are whole multiples of h and w; the target is averaged down to them. A pixel's weight is the mean weight of the
+        classes in its soft target.
 
     Source: Zhang, Isola, Efros 2016, https://arxiv.org/abs/1603.08511, equations 2 and 3.
     """
@@ -56,7 +57,7 @@ def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any,
 
 
 def vanilla(logits: Any, real: bool) -> Any:
-    """Binary cross-entropy of patch logits (B, h, w, 1) against all-real or all-generated → (B,).
+    """Return the binary cross-entropy of patch logits (B, h, w, 1) against all-real or all-generated: (B,).
 
     −log σ(z) for real, −log(1 − σ(z)) for generated (Goodfellow et al. 2014). A generator that is
     trained with `real=True` on its own output maximises log D(G): the non-saturating form.
@@ -66,7 +67,10 @@ def vanilla(logits: Any, real: bool) -> Any:
 
 
 def lsgan(logits: Any, real: bool) -> Any:
-    """Squared distance of patch logits (B, h, w, 1) from 1 (real) or 0 (generated) → (B,) (Mao et al. 2017)."""
+    """Return the squared distance of patch logits (B, h, w, 1) from 1 (real) or 0 (generated): (B,).
+
+    Source: Mao et al. 2017, https://arxiv.org/abs/1611.04076.
+    """
     logits = ops.cast(logits, "float32")
     return _per_photo(ops.square(logits - (1.0 if real else 0.0)))
 
@@ -74,17 +78,17 @@ def lsgan(logits: Any, real: bool) -> Any:
 ADVERSARIAL = {"vanilla": vanilla, "lsgan": lsgan}
 
 
-# [choice] Report C holds lightness constant and does not say where: in the middle, where chroma has most room.
+# [choice] Report C does not say at which constant lightness: in the middle, where chroma has the most room.
 PERCEPTUAL_L = 50.0
 
 
 def perceptual(features: Callable[[Any], Any], target_ab: Any, predicted_ab: Any) -> Any:
-    """Squared distance of image features with lightness held constant, so that only colour speaks (report C).
+    """Return the squared distance of image features at constant lightness, which depends on colour only (report C).
 
     Args:
         features: rgb (B, H, W, 3) in [0, 1] → (B, h, w, c), such as VGG16's.
-        target_ab: CIE units (B, H, W, 2).
-        predicted_ab: the same of the prediction.
+        target_ab: true chroma in CIE units (B, H, W, 2).
+        predicted_ab: predicted chroma, likewise.
 
     Returns:
         (B,) float32.

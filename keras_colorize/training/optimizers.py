@@ -8,10 +8,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam: the same arguments, variables and update, in one pass over a variable and its two moments.
+    """Keras' Adam with the same arguments, variables and update, in one pass over a variable and its two moments.
 
-    Keras composes the update of some ten operations, each of which reads and writes the whole variable. Networks of
-    fifty million parameters are larger than any cache, and wait for that.
+    Keras composes the update of some ten operations, each of which reads and writes the whole variable. A network of
+    fifty million parameters is larger than any cache, so each operation waits for the memory.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -5,14 +5,18 @@ from typing import Any
 import keras
 from keras import ops
 
+# [choice] A warm-up takes at most this share of a stage: a short fine-tuning would otherwise end before it.
+WARMUP_SHARE = 0.1
+
 
 class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 up to `peak` over `warmup_steps`, then constant, or falling linearly to 0 at `total_steps`.
+    """A learning rate that rises from 0 to `peak`, then stays there or falls linearly to 0 at `total_steps`.
 
     Args:
         peak: the highest learning rate.
-        warmup_steps: steps that it takes to get there.
-        decay: whether it falls afterwards; `total_steps` must then be set before the first step.
+        warmup_steps: steps that the rise takes, but at most a tenth of `total_steps`.
+        decay: whether the rate falls afterwards.
+        total_steps: steps of the stage, set before its first step; 0 while they are not known.
     """
 
     def __init__(self, peak: float, warmup_steps: int, *, decay: bool, total_steps: int = 0) -> None:
@@ -22,12 +26,20 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay = decay
         self.total_steps = total_steps
 
+    @property
+    def warmup(self) -> int:
+        """Steps that the rise takes in a stage of `total_steps`."""
+        if not self.total_steps:
+            return self.warmup_steps
+        return min(self.warmup_steps, int(WARMUP_SHARE * self.total_steps))
+
     def __call__(self, step: Any) -> Any:
         t = ops.cast(step, "float32") + 1.0
-        factor = ops.minimum(1.0, t / max(1, self.warmup_steps))
+        warmup = self.warmup
+        factor = ops.minimum(1.0, t / max(1, warmup))
         if self.decay and self.total_steps:
             left = ops.maximum(0.0, self.total_steps + 1.0 - t)
-            factor = ops.minimum(factor, left / max(1.0, self.total_steps + 1.0 - self.warmup_steps))
+            factor = ops.minimum(factor, left / max(1.0, self.total_steps + 1.0 - warmup))
         return self.peak * factor
 
     def get_config(self) -> dict[str, Any]:

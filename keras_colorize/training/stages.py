@@ -1,4 +1,4 @@
-"""A recipe becomes networks, optimizers and a compiled trainer."""
+"""The stages of a schedule: a recipe's networks, optimizers and compiled trainers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from keras_colorize.training.supervised import SupervisedTrainer
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the schedule: so many epochs of one trainer."""
+    """A part of the schedule: a number of epochs of one trainer."""
 
     name: str
     trainer: SupervisedTrainer
@@ -28,20 +28,21 @@ class Stage:
     schedules: tuple[WarmupAndDecay, ...] = ()
 
     def set_steps_per_epoch(self, steps: int) -> None:
-        """Tell learning rates that change over the stage how long it is; before its first step."""
+        """Tell learning rates that change over the stage how long it is; call this before its first step."""
         for schedule in self.schedules:
             schedule.total_steps = steps * self.epochs
 
 
 def build_stages(recipe: Recipe) -> list[Stage]:
-    """A recipe's schedule, compiled and seeded: the generator alone where it is pretrained, then the main stage.
+    """Build a recipe's schedule, compiled and seeded: a stage of pretraining where it has one, then the main stage.
 
     All stages share the generator. The main stage, always the last, has a `GANTrainer` where the recipe has a
-    discriminator. Seeds Python's, NumPy's and TensorFlow's global generators, so that weights are the recipe's own.
-    In the scope of a strategy with several replicas, networks and seeds are made ready for them.
+    discriminator. The global generators of Python, NumPy and TensorFlow get the recipe's seed, so that the weights
+    depend on the recipe alone. In the scope of a strategy with several replicas, networks and seeds are prepared for
+    them.
 
     Raises:
-        ColorizeError: a name, an argument or a size does not fit, or weights of a backbone cannot be had.
+        ColorizeError: a name, an argument or a size does not fit, or the weights of a backbone are not available.
     """
     keras.utils.set_random_seed(recipe.runtime.seed)
     jit = resolve_jit(recipe.runtime.jit)
@@ -84,14 +85,14 @@ def build_stages(recipe: Recipe) -> list[Stage]:
 
 
 def learning_rate(options: Optimizer) -> float | WarmupAndDecay:
-    """A constant, or a schedule, which waits for its `total_steps` where it decays."""
+    """Return a constant rate, or a schedule that still needs its `total_steps`."""
     if options.warmup_steps or options.decay != "none":
         return WarmupAndDecay(options.learning_rate, options.warmup_steps, decay=options.decay == "linear")
     return options.learning_rate
 
 
 def build_optimizer(options: Optimizer, rate: float | WarmupAndDecay) -> keras.Optimizer:
-    """Adam or SGD as the recipe describes it."""
+    """Build the recipe's Adam or SGD."""
     common = {"learning_rate": rate, "weight_decay": options.weight_decay or None}
     if options.name == "adam":
         return Adam(beta_1=options.beta_1, beta_2=options.beta_2, **common)

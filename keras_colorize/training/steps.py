@@ -1,4 +1,4 @@
-"""The compiled steps of a schedule, and how many of them had finite losses."""
+"""The compiled steps of a schedule, with a count of those whose losses were finite."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +14,16 @@ from keras_colorize.training.supervised import SupervisedTrainer
 
 
 class CompiledSteps:
-    """`train_step` of every stage and `test_step` of the last, each one compiled function on every replica.
+    """The `train_step` of every stage and the `test_step` of the last, compiled for every replica.
 
-    Whether the losses are finite is noted on the device in every step and read when somebody asks (`take_finite`),
-    since reading waits for the device. A running mean that has become infinite or NaN stays so, which makes the count
-    of finite steps the number of the last good one.
+    Each step notes on the device whether its losses are finite. `take_finite` reads the count, which waits for the
+    device. A running mean that has become infinite or NaN stays so; the count of finite steps is therefore the number
+    of the last good step.
 
     Args:
-        stages: as `build_stages` made them, in the strategy's scope.
-        parallel: where they run.
-        jit: compile the steps with XLA; with several replicas they are not.
+        stages: made by `build_stages` in the strategy's scope.
+        parallel: the devices.
+        jit: compile the steps with XLA; ignored with several replicas.
     """
 
     def __init__(self, stages: Sequence[Stage], parallel: Parallel, *, jit: bool) -> None:
@@ -40,38 +40,38 @@ class CompiledSteps:
         self._test = self._compiled(self._trainers[-1].test_step, jit)
         variables = {id(variable): variable for trainer in self._trainers for variable in trainer.state_variables()}
         self.state: list[keras.Variable] = list(variables.values())
-        """All that training changes, in a fixed order."""
+        """Everything that training changes, in a fixed order."""
         self._all_finite = tf.function(self._look_at_state, autograph=False)
 
     def train(self, stage: int, rgb_u8: Any) -> dict[str, Any]:
-        """One training step on photos (B, S, S, 3); the stage's running means on this process's first replica."""
+        """Take one training step on rgb_u8 (B, S, S, 3); return the running means of this process's first replica."""
         return self._train[stage](rgb_u8)
 
     def test(self, *batch: Any) -> None:
-        """Adds photos (B, S, S, 3) to the running means of validation; with their weights (B,) on several replicas."""
+        """Add photos rgb_u8 (B, S, S, 3) to the validation means; on several replicas with their weights (B,)."""
         self._test(*batch)
 
     def means(self, stage: int, names: Sequence[str]) -> dict[str, float]:
-        """Running means of a stage's trainer over all replicas; a meeting of the workers. Waits for the device."""
+        """Return running means of a stage's trainer over all replicas; a collective that waits for the device."""
         means = self._trainers[stage].means
         return {name: float(means[name].result()) for name in names}
 
     def take_finite(self) -> int:
-        """How many training steps since the last call had finite losses before the first that had not; a meeting.
+        """Return the number of steps with finite losses since the last call, up to the first other one; a collective.
 
-        On several replicas a step counts if it was finite on all: what is not on one is on none in the next step, as
-        they share their gradients.
+        On several replicas a step counts if its losses were finite on all. Replicas share their gradients: losses that
+        are not finite on one replica are finite on none in the next step.
         """
         count = int(tf.convert_to_tensor(self._finite)) // self._parallel.replicas
         self._finite.assign(0)
         return count
 
     def state_is_finite(self) -> bool:
-        """Whether every weight and every moment of the optimizers is; a meeting."""
+        """Return whether every weight and every moment of the optimizers is finite; a collective."""
         return bool(self._all_finite())
 
     def reset_means(self) -> None:
-        """All running means start over."""
+        """Reset all running means."""
         for trainer in self._trainers:
             for metric in trainer.metrics:
                 metric.reset_state()
@@ -82,7 +82,7 @@ class CompiledSteps:
         return self._alternating(trainer)
 
     def _alternating(self, trainer: GANTrainer) -> Callable[[Any], dict[str, Any]]:
-        """A step with D's turn and one without; replicas cannot exchange gradients within a branch on the device."""
+        """Compile a step with D's update and one without: replicas cannot exchange gradients within a branch."""
 
         def with_turn(due: bool) -> Callable[[Any], dict[str, Any]]:
             def step(rgb_u8: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from keras_colorize.data.hints import random_hints
 from keras_colorize.data.wear import age_lightness
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipes import Augment, Loss
-from keras_colorize.training.averaging import AveragedWeights
+from keras_colorize.training.average import AveragedWeights
 from keras_colorize.training.devices import draw_apart
 from keras_colorize.training.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
 

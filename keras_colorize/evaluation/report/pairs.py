@@ -1,14 +1,16 @@
 """A run's photos beside its colours, for the quiz."""
 
 import numpy as np
-from rich.console import Console
 
 from keras_colorize.color.spaces import space_of
 from keras_colorize.data.batches import reading_errors
+from keras_colorize.data.scan import load_photos
+from keras_colorize.data.sources import open_photos
 from keras_colorize.evaluation.report.quiz import Pair, pairs_in_all
+from keras_colorize.progress import Progress
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.pictures import colorized
-from keras_colorize.training.loading import load_generator, load_photos, open_photos
 
 BATCH = 16
 # Photos are drawn from so many times as many as are needed, evenly spaced over the test photos.
@@ -16,7 +18,7 @@ POOL = 4
 
 
 def pairs_of_run(
-    folder: RunFolder, console: Console, *, data: str | None = None, photos: int, seed: int = 0
+    folder: RunFolder, *, data: str | None = None, photos: int, seed: int = 0, progress: Progress | None = None
 ) -> tuple[list[Pair], str]:
     """Photos drawn from the run's test photos, or those of `data`, and what they were drawn from.
 
@@ -25,6 +27,7 @@ def pairs_of_run(
     Args:
         photos: pairs that shall count; those for practice come on top. Fewer come where there are fewer.
         seed: of the draw.
+        progress: shows how many photos have been read.
 
     Raises:
         ColorizeError: the run has no weights, or there are no photos.
@@ -33,7 +36,7 @@ def pairs_of_run(
     recipe = recipe.with_values(**{"data.source": data or recipe.data.source, "data.drop_grey": True})
     generator, space = load_generator(folder, recipe), space_of(recipe)
     wanted = pairs_in_all(photos)
-    pool = load_photos(open_photos(recipe), recipe, "test", console, POOL * wanted)
+    pool = load_photos(open_photos(recipe.data), recipe.data, "test", limit=POOL * wanted, progress=progress)
     drawn = np.random.default_rng(seed).permutation(len(pool))[:wanted]
     place = {int(index): number for number, index in enumerate(drawn)}
     pairs: dict[int, Pair] = {}

@@ -1,4 +1,4 @@
-"""Ctrl-C, or a scheduler's SIGTERM, between two training steps."""
+"""Ctrl-C, and a scheduler's SIGTERM, as a request to stop between two steps."""
 
 import signal
 import threading
@@ -6,15 +6,18 @@ import threading
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
-class StopRequest:
-    """Ctrl-C or SIGTERM asks for a stop after the step in progress; a second one stops at once."""
+class Interruption:
+    """Turns the first Ctrl-C or SIGTERM into a request to stop; the second one stops the process at once.
+
+    Signals are handled while the object is entered as a context manager. It fits `training.reporter.StopRequest`.
+    """
 
     def __init__(self) -> None:
         self.reason = ""
-        """Who asked, in words; empty while nobody has."""
+        """The name of the signal; empty while none has come."""
 
-    def __enter__(self) -> "StopRequest":
-        # Signal handlers belong to the main thread; elsewhere nobody presses Ctrl-C.
+    def __enter__(self) -> "Interruption":
+        # Python handles signals in the main thread only; elsewhere nobody presses Ctrl-C.
         self._before = {}
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._request) for number in _NAMES}

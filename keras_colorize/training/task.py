@@ -1,66 +1,64 @@
-"""A recipe made ready to train: photos, networks, compiled steps, and what measures and shows them."""
+"""A training task: the photos, networks and compiled steps of a recipe, with their validation and previews."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 
+from keras_colorize.data.scan import load_photos
+from keras_colorize.data.sources import open_photos
 from keras_colorize.hardware import resolve_jit
 from keras_colorize.models.encoder import find_folded, start_encoder
+from keras_colorize.progress import Progress
 from keras_colorize.recipes import Recipe
-from keras_colorize.runs.console import print_header
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row
 from keras_colorize.runs.pictures import colorized, colorized_columns
-from keras_colorize.training import (
-    VALIDATION_MEANS,
-    CompiledSteps,
-    GANTrainer,
-    Parallel,
-    SupervisedTrainer,
-    build_stages,
-)
+from keras_colorize.training.devices import Parallel
 from keras_colorize.training.early_stopping import FidMonitor
+from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.header import describe_run, grey_figures
-from keras_colorize.training.loading import load_initial_weights, load_photos, open_photos
+from keras_colorize.training.initial_weights import load_initial_weights
+from keras_colorize.training.stages import build_stages
+from keras_colorize.training.steps import CompiledSteps
+from keras_colorize.training.supervised import VALIDATION_MEANS, SupervisedTrainer
 
 PREVIEW_PHOTOS = 8
-ENCODER_PHOTOS = 256
+ENCODER_PHOTOS = 256  # that measure the statistics of a pretrained encoder
 
 
-class Prepared:
-    """One recipe's photos, networks and compiled steps, before any folder is written.
+class Task:
+    """One recipe's photos, networks and compiled steps, ready to train; making it writes no file.
 
     Args:
         recipe: all values.
-        console: for progress.
-        parallel: where the steps run; the recipe's batch is that of all replicas together.
+        parallel: the devices; the recipe's batch is that of all replicas together.
+        progress: shows how many photos have been read.
 
     Raises:
         ColorizeError: the recipe, the data or the size does not fit.
     """
 
-    def __init__(self, recipe: Recipe, console: Console, parallel: Parallel) -> None:
+    def __init__(self, recipe: Recipe, parallel: Parallel, progress: Progress) -> None:
         parallel.check(recipe)
         if parallel.replicas > 1:
             recipe = recipe.with_values(**{"runtime.jit": "off"})
         self.recipe = recipe
-        self.console = console
         self.parallel = parallel
         if recipe.runtime.deterministic:
             tf.config.experimental.enable_op_determinism()
         with parallel.strategy.scope():
             self.stages = build_stages(recipe)
-        self.source = open_photos(recipe)
-        margin = recipe.augment.crop_margin
-        self.training_photos = load_photos(self.source, recipe, "train", console, recipe.data.limit, margin)
-        self.validation_photos = load_photos(self.source, recipe, "validation", console, recipe.data.limit)
-        self.steps_per_epoch = recipe.schedule.steps_per_epoch or self.training_photos.steps_per_epoch(
-            recipe.data.batch_size
+        data = recipe.data
+        self.source = open_photos(data)
+        self.training_photos = load_photos(
+            self.source, data, "train", limit=data.limit, margin=recipe.augment.crop_margin, progress=progress
         )
+        self.validation_photos = load_photos(self.source, data, "validation", limit=data.limit, progress=progress)
+        self.steps_per_epoch = recipe.schedule.steps_per_epoch or self.training_photos.steps_per_epoch(data.batch_size)
         self.epochs = sum(stage.epochs for stage in self.stages)
         for stage in self.stages:
             stage.set_steps_per_epoch(self.steps_per_epoch)
@@ -70,12 +68,12 @@ class Prepared:
 
     @property
     def trainer(self) -> SupervisedTrainer:
-        """The main stage's."""
+        """The trainer of the main stage."""
         return self.stages[-1].trainer
 
     @property
     def networks(self) -> dict[str, keras.Model]:
-        """What trains, by role."""
+        """The networks that train, by role."""
         networks = {"generator": self.trainer.generator}
         if isinstance(self.trainer, GANTrainer):
             networks["discriminator"] = self.trainer.discriminator
@@ -83,31 +81,43 @@ class Prepared:
 
     @property
     def columns(self) -> list[str]:
-        """Of the log: losses, then the validation figures."""
+        """Columns of the log: losses, then the validation figures."""
         figures = ("g_reconstruction", *VALIDATION_MEANS, *(["fid"] if self._watches_fid else []))
         return [*self.trainer.loss_names(), *(f"val_{name}" for name in figures)]
 
-    def start_weights(self) -> list[str]:
-        """Load the weights that a new run starts from, and return a line that says which."""
+    @cached_property
+    def grey(self) -> Row:
+        """Figures of the validation photos left grey, by their names in the log."""
+        figures = grey_figures(self.trainer.space, self.validation_photos, self.recipe.data.batch_size)
+        return {f"val_{name}": value for name, value in figures.items()}
+
+    def load_initial_weights(self) -> str:
+        """Give the generator the weights that the recipe names; return in words where they come from.
+
+        Raises:
+            ColorizeError: the weights do not exist or do not fit.
+        """
         recipe, generator = self.recipe, self.trainer.generator
-        load_initial_weights(generator, recipe)
-        if recipe.initial_weights:
-            started = f"starts from {recipe.initial_weights}"
-        elif recipe.encoder_weights and recipe.backbone_weights == "pretrained":
+        if not recipe.initial_weights and recipe.encoder_weights and recipe.backbone_weights == "pretrained":
             size = recipe.data.image_size
             photos = self.training_photos.pick(ENCODER_PHOTOS)[:, :size, :size]
             _, condition, _ = self.trainer.prepare(photos, training=False)
             folded, origin = find_folded(Path(recipe.encoder_weights), recipe.encoder_sha256)
             start_encoder(generator, folded, condition)
-            started = f"the encoder starts from {origin}, the rest from random weights"
+            starts_from = f"{origin} (the encoder), the rest fresh (seed {recipe.runtime.seed})"
         else:
-            return []
-        if self.trainer.averages is not None:
-            self.trainer.averages.start_over()
-        return [started]
+            starts_from = load_initial_weights(generator, recipe)
+        for stage in self.stages:
+            if stage.trainer.averages is not None:
+                stage.trainer.averages.start_over()
+        return starts_from
 
     def stage_of(self, epoch: int) -> tuple[int, int]:
-        """Which stage an epoch of the whole schedule belongs to, and its number there."""
+        """Return the number of the stage that holds an epoch of the whole schedule, and the epoch's number in it.
+
+        Raises:
+            IndexError: the schedule has fewer epochs.
+        """
         for number, stage in enumerate(self.stages):
             if epoch < stage.epochs:
                 return number, epoch
@@ -115,12 +125,12 @@ class Prepared:
         raise IndexError(epoch)
 
     def trainer_at(self, step: int) -> SupervisedTrainer:
-        """Whose turn step number `step` was."""
+        """Return the trainer that took step number `step`, counted from 1."""
         stage, _ = self.stage_of(min(max(0, step - 1) // self.steps_per_epoch, self.epochs - 1))
         return self.stages[stage].trainer
 
     def batches_from(self, step: int) -> Any:
-        """Training batches after `step` steps, without end; each replica has its own part of each."""
+        """Iterate over the training batches after `step` steps, without end; each replica gets its part of each."""
         epoch, done = divmod(step, self.steps_per_epoch)
 
         def read(parts: int = 1, own_parts: range = range(1)) -> tf.data.Dataset:
@@ -137,7 +147,7 @@ class Prepared:
         return iter(self.parallel.distribute(read) if self.parallel.replicas > 1 else read())
 
     def validate(self) -> Row:
-        """`val_…` means over the validation photos; the running means start over. A meeting of the workers."""
+        """Return `val_…` means over the validation photos and reset the running means; a collective."""
         self.steps.reset_means()
         photos, batch_size = self.validation_photos, self.recipe.data.batch_size
         if self.parallel.replicas > 1:
@@ -151,7 +161,7 @@ class Prepared:
         return {f"val_{name}": value for name, value in means.items()}
 
     def measure_fid(self) -> Row:
-        """`val_fid`, where early stopping watches it; the chief measures, a meeting of the workers."""
+        """Return `val_fid` where early stopping watches it; a collective, in which only the chief measures."""
         if not self._watches_fid:
             return {}
         generator, space = self.trainer.generator, self.trainer.space
@@ -159,25 +169,41 @@ class Prepared:
         return {"val_fid": self.parallel.chiefs(fid)}
 
     def preview(self) -> dict[str, np.ndarray]:
-        """Columns of a picture: the same validation photos each time, grey, in the system's colours, and true."""
+        """Return the same validation photos each time, grey, colorized and true: heading → rgb_u8 (N, S, S, 3)."""
         photos = self.validation_photos.pick(PREVIEW_PHOTOS)
         return colorized_columns(self.trainer.generator, self.trainer.space, photos, "colour")
 
-    def introduce(self, folder: RunFolder, remarks: list[str]) -> None:
-        """The header on the terminal, and the same with every photo left out in the run's log."""
+    def header(self, folder: RunFolder, starts_from: str, remarks: list[str]) -> list[tuple[str, str]]:
+        """Return the name and the value of each line of the run's header.
+
+        Args:
+            folder: of the run.
+            starts_from: where the weights come from, in words.
+            remarks: further lines.
+        """
         photo_sets = {"training": self.training_photos, "validation": self.validation_photos}
-        epochs = {stage.name: stage.epochs for stage in self.stages}
-        model, parameters, *others = describe_run(self.recipe, self.networks, epochs, self.steps_per_epoch, photo_sets)
-        lines = [model, parameters, ("data", self.source.description), *others]
-        to_beat = grey_figures(self.trainer.space, self.validation_photos, self.recipe.data.batch_size)
-        lines.append(("to beat", to_beat))
+        lines = describe_run(
+            self.recipe,
+            self.networks,
+            self.stages,
+            self.steps_per_epoch,
+            photo_sets,
+            starts_from=starts_from,
+            data=self.source.description,
+        )
+        grey = f"ab MAE {self.grey['val_ab_mae']:.2f}, PSNR {self.grey['val_psnr']:.2f}"
+        lines.append(("to beat", f"validation photos left grey: {grey}"))
         if self._fid is not None:
             lines.append(("early stop", self._fid.label))
         if self.parallel.replicas > 1:
             lines.append(("parallel", self.parallel.describe()))
-        lines += [("run", str(folder)), *(("note", remark) for remark in (*remarks, *self.source.notes))]
-        print_header(self.console, "Keras Colorize", lines)
-        with folder.notes_file.open("a", encoding="utf-8") as notes:
-            notes.writelines(f"{name}: {value}\n" for name, value in lines)
-            for split, photos in photo_sets.items():
-                notes.writelines(f"left out of {split}: {photo.name}: {photo.reason}\n" for photo in photos.left_out)
+        return [*lines, ("run", str(folder)), *(("note", remark) for remark in (*remarks, *self.source.notes))]
+
+    def photos_left_out(self) -> list[str]:
+        """Return a line for each photo that the scan left out, with the reason."""
+        photo_sets = {"training": self.training_photos, "validation": self.validation_photos}
+        return [
+            f"left out of {split}: {photo.name}: {photo.reason}"
+            for split, photos in photo_sets.items()
+            for photo in photos.left_out
+        ]

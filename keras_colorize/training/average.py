@@ -1,4 +1,4 @@
-"""A running average of weights (Polyak averaging), which validates better than any single step's weights."""
+"""A running average of weights (Polyak averaging), which validates better than the weights of any single step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,16 +7,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# A young average must not remember the initial weights: at step t it keeps at most (1 + t) / (10 + t).
+# A young average must not remember the initial weights: at step t it keeps at most (1 + t) / (10 + t), so that it spans
+# about the last ninth of a short run.
 _GROWTH = 10.0
 
 
 class AveragedWeights:
-    """average ← k · average + (1 − k) · weight after each step, where k grows to `keep`.
+    """Follows weights by average ← k · average + (1 − k) · weight after each step, where k grows to `keep`.
+
+    Step t uses k = min(keep, (1 + t) / (10 + t)), so the average fits runs of any length.
 
     Args:
         weights: the variables to follow.
-        keep: k once the run is under way, such as 0.999.
+        keep: the largest k, such as 0.999.
     """
 
     def __init__(self, weights: Sequence[keras.Variable], keep: float) -> None:
@@ -30,7 +33,7 @@ class AveragedWeights:
         ]
 
     def update(self, step: Any) -> None:
-        """After step number `step`, counted from 1."""
+        """Take step number `step`, counted from 1, into the average."""
         t = tf.cast(step, "float32")
         keep = tf.minimum(self._keep, (1.0 + t) / (_GROWTH + t))
         for average, weight in zip(self.variables, self._weights, strict=True):
@@ -43,7 +46,7 @@ class AveragedWeights:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The averages stand where the weights were; outside compiled steps only."""
+        """Replace the weights by their averages inside the `with` block; for use outside compiled steps."""
         before = [tf.identity(weight.value) for weight in self._weights]
         for weight, average in zip(self._weights, self.variables, strict=True):
             weight.assign(average.value)
