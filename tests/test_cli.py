@@ -102,7 +102,7 @@ def test_a_file_that_the_system_refuses_is_one_line(number, advice, capsys, tmp_
         (["--set", "generator.args.filter=[8]"], "did you mean 'filters'?"),
         (["--set", "generator.args.filters=8"], "filters"),
         (["--resume", "/no/such/run"], "is no run folder"),
-        (["--resume", "--epochs", "3"], "give no other options"),
+        (["--resume", "--seed", "3"], "give no other options but --epochs"),
         (["--model", "unet_skip", "--recipe", "x.toml"], "not allowed with"),
         (["--model", "unet_skp"], "did you mean 'unet_skip'? keras-colorize zoo lists them"),
         (["--model", "pix2pix", "--from-zoo"], "(with weights: vivid); leave --from-zoo away"),
