@@ -37,8 +37,9 @@ from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.batch.plan import FolderSettings
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.images import read_pictures, write_pictures
-from keras_colorize.inference import finish as fullsize
+from keras_colorize.inference import finish
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.frame import BLOCK
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe, packaged_names
 
@@ -75,10 +76,10 @@ def timed(seconds: dict[str, float], stage: str, work: Callable[[], Any]) -> Any
 
 def convert_blocks(count: int) -> None:
     """Lab → RGB alone, on so many blocks of made-up values."""
-    L = tf.fill((fullsize.BLOCK,), 50.0)
-    coefficients = tf.fill((4, fullsize.BLOCK), 0.5)
+    L = tf.fill((BLOCK,), 50.0)
+    coefficients = tf.fill((4, BLOCK), 0.5)
     for _ in range(count):
-        fullsize._compiled_rgb(fullsize._compiled_lab(L, coefficients), "uint8").numpy()
+        finish._compiled_rgb(finish._compiled_lab(L, coefficients), "uint8").numpy()
 
 
 def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
@@ -87,7 +88,7 @@ def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
     (picture,) = timed(seconds, "decode", lambda: list(read_pictures(file)))
     frame = timed(seconds, "frame", lambda: colorizer.frame(picture.pixels))
     (ab,) = timed(seconds, "network", lambda: colorizer.predict([frame]))
-    rows = max(1, fullsize.BLOCK // picture.width)
+    rows = max(1, BLOCK // picture.width)
     timed(seconds, "Lab → RGB", lambda: convert_blocks(-(-picture.height // rows)))
     picture.pixels = timed(seconds, "upsample", lambda: colorizer.finish(picture.pixels, frame, ab))
     seconds["upsample"] -= seconds["Lab → RGB"]

@@ -5,8 +5,8 @@ import pytest
 from skimage import data
 
 from keras_colorize.inference.border import find_border
+from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import frame_photo
-from keras_colorize.inference.network import finish_photo
 
 PHOTO = data.astronaut()[:300, :400]
 

@@ -311,7 +311,7 @@ def test_a_photo_of_the_models_size_gets_the_colours_of_the_python_runtime(brows
 @pytest.mark.parametrize("kind", ["core", "photo"])
 def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, models, tmp_path, kind, shape):
     from keras_colorize.color.lab import rgb_to_lab
-    from keras_colorize.inference.finish import guided_coefficients, recolored
+    from keras_colorize.inference.finish import color_photo, guided_coefficients
     from keras_colorize.inference.frame import frame_photo
 
     photo = real_photo(*shape)
@@ -329,7 +329,7 @@ def test_any_other_photo_gets_the_colours_of_the_colorizers_arithmetic(browser, 
         rgb = in_python(models["photo"], square[None]).astype(np.float32) / 255.0
         ab = np.asarray(rgb_to_lab(rgb))[..., 1:]
     coefficients = np.asarray(guided_coefficients(frame.inputs.lightness[None], ab))[0, frame.rows, frame.columns]
-    mean, most = levels_apart(color, recolored(photo, coefficients))
+    mean, most = levels_apart(color, color_photo(photo, coefficients))
     # A pixel at the border between two levels may fall on the other side, and a colour at the gamut's edge further.
     assert mean < 0.02
     assert most <= 3

@@ -14,7 +14,7 @@ from keras_colorize.batch.plan import PHOTOS_PER_SHEET, PIXELS_IN_FLIGHT, Job, P
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
 from keras_colorize.images import Picture, read_pictures, to_8_bits, write_pictures
-from keras_colorize.inference.finish import recolored
+from keras_colorize.inference.finish import color_photo
 
 # [choice] A comparison is for looking at: a photo in it has at most so many pixels on its long side, and all of them
 # together fit into a WebP, whose sides end at 16,383.
@@ -43,7 +43,7 @@ def make_tile(picture: Picture, side: int = COMPARED_SIDE, with_color: bool = Tr
         width, height = (max(round(length * scale), 1) for length in image.size)
         image = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb_u8 = np.asarray(image)
-    return rgb_u8 if with_color or picture.is_grey else recolored(rgb_u8, np.zeros((1, 1, 4), np.float32))
+    return rgb_u8 if with_color or picture.is_grey else color_photo(rgb_u8, np.zeros((1, 1, 4), np.float32))
 
 
 def join_tiles(tiles: Sequence[np.ndarray]) -> np.ndarray:

@@ -35,8 +35,8 @@ from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.served import Card, ServedModel
 from keras_colorize.images import Picture, read_pictures, replacing
+from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import Frame, frame_photo
-from keras_colorize.inference.network import finish_photo
 
 COUNTS, REMARKS = "keras_colorize", "keras_colorize.remarks"  # namespaces of the metrics
 # Counts of photos, and the outputs of the steps from which the lists are written.

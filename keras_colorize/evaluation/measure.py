@@ -17,7 +17,7 @@ from keras_colorize.data.batches import PhotoSet
 from keras_colorize.evaluation.gallery import GalleryKeeper
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Gallery
 from keras_colorize.evaluation.systems import FramedBatch, System
-from keras_colorize.inference.finish import recolored_batch
+from keras_colorize.inference.finish import color_photos
 from keras_colorize.inference.hints import Hint
 from keras_colorize.metrics import (
     FeatureExtractor,
@@ -158,8 +158,8 @@ def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[flo
     grey = np.zeros((len(photos.rgb_u8), 1, 1, 4), np.float32)
     constant = grey + np.array([0, 0, *mean_ab], np.float32)
     pictures = {
-        GREY: recolored_batch(photos.rgb_u8, grey),
-        MEAN_COLOR: recolored_batch(photos.rgb_u8, constant),
+        GREY: color_photos(photos.rgb_u8, grey),
+        MEAN_COLOR: color_photos(photos.rgb_u8, constant),
     }
     for system in systems:
         pictures[system.name] = system.colorize(photos)

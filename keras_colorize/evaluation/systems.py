@@ -15,9 +15,9 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
 from keras_colorize.hardware import processors
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.finish import finish_photos
 from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.hints import Hint
-from keras_colorize.inference.network import finish_photos
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 

@@ -1,6 +1,6 @@
 """Any photo into the network's frame and back, as matrix products that every runtime computes alike.
 
-The same frames as `inference.framing` makes. A row of the frame is a weighted sum of the photo's rows, so one matrix
+The same frames as `inference.frame` makes. A row of the frame is a weighted sum of the photo's rows, so one matrix
 does both the resampling and the mirrored border; `tf.image.resize(antialias=True)` does not exist in TFLite and ONNX.
 """
 
@@ -30,7 +30,7 @@ class Frame:
 
     @classmethod
     def of(cls, height: Any, width: Any, size: int, multiple: int | None) -> "Frame":
-        """For a photo of that size; `size` and `multiple` as in `inference.framing.frame_photo`."""
+        """For a photo of that size; `size` and `multiple` as in `inference.frame.frame_photo`."""
         short, long = _least(height, width), _most(height, width)
         if multiple is None:
             rows, columns = (_scaled(length, size, long) for length in (height, width))

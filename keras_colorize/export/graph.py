@@ -14,8 +14,9 @@ from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.export import cheap_color
 from keras_colorize.export.fitting import Frame
-from keras_colorize.inference.colorizer import Colorizer, over_size
+from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
+from keras_colorize.inference.network import over_size
 
 # Names in the graph by which a quantizer tells the network from everything around it.
 NETWORK_SCOPE = "generator"

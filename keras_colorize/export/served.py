@@ -13,7 +13,7 @@ CARD_FILE = Path("assets.extra") / "keras_colorize.json"
 
 @dataclass(frozen=True)
 class Card:
-    """The frames that a model's network was trained for: `image_size` and `multiple` of `inference.framing`."""
+    """The frames that a model's network was trained for: `image_size` and `multiple` of `inference.frame`."""
 
     image_size: int
     multiple: int | None

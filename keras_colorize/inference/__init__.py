@@ -1,5 +1,5 @@
-"""Photos in colour: a trained system (`colorizer`), photos at the network's size (`framing`) and back (`fullsize`),
-folders of thousands (`folder`).
+"""One photo, from file to colours: `photos` opens it, `frame` makes it what the network sees, `network` predicts its
+chroma, `finish` brings that back to the photo's size, and `colorizer` holds them together.
 
 Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
 """

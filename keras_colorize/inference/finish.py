@@ -1,12 +1,13 @@
-"""From chroma at the network's size to the coloured photo at its own.
+"""The finish: from chroma at the network's size to the coloured photo at its own.
 
 Lightness stays the photo's own. Chroma is enlarged by a kind of fast guided filter, which lets it follow the photo's
 edges, brought into the sRGB gamut along its hue, and joined with lightness strip by strip, so that little memory is
-needed beside photo and result. `docs/inference.md` has the figures.
+needed beside photo and result. The Colorizer, evaluation and the workers of a pipeline all finish photos here.
+`docs/inference.md` has the figures.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,71 @@ import tensorflow as tf
 from keras import ops
 
 from keras_colorize.color.lab import clip_chroma, lab_to_rgb, rgb_to_lab, rgb_to_u8
-
-# Pixels that are converted at a time, whatever the photo's width, so that XLA compiles once: a megabyte per channel.
-BLOCK = 1 << 18
+from keras_colorize.inference.frame import BLOCK, WHITE, Frame, grey_lightness
 
 # Of the windows, in pixels and squared units of L at the network's size.
 # [choice] Measured (docs/inference.md): nearer to the truth than bilinear on sharp photos, grainy ones too.
 RADIUS = 1
 EPSILON = 50.0
 
-_WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
+    """Join a photo's own lightness with the chroma that a network predicts for its frame.
+
+    Args:
+        pixels: the photo, `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1].
+        frame: of this photo.
+        ab: chroma `(h, w, 2)` in CIE units, at the frame's size.
+        edges: let chroma follow the photo's edges; otherwise it is enlarged bilinearly.
+
+    Returns:
+        rgb `(H, W, 3)` of the photo's type, in gamut. A plain border that the frame leaves out is neutral.
+    """
+    lines = _lines(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
+    picture = color_photo(pixels[frame.picture], lines)
+    if picture.shape[:2] == pixels.shape[:2]:
+        return picture
+    photo = color_photo(pixels, np.zeros((1, 1, 4), np.float32))
+    photo[frame.picture] = picture
+    return photo
+
+
+def finish_photos(
+    photos: Sequence[np.ndarray], frames: Sequence[Frame], chromas: Sequence[np.ndarray], edges: bool = True
+) -> list[np.ndarray]:
+    """Finish each photo bit for bit as `finish_photo` does; small ones of one shape without a border share the work."""
+    alike: dict[Any, list[int]] = {}
+    for number, (pixels, frame) in enumerate(zip(photos, frames, strict=True)):
+        place = (frame.rows.start, frame.rows.stop, frame.columns.start, frame.columns.stop)
+        bordered = pixels[frame.picture].shape != pixels.shape
+        alike.setdefault(number if bordered else (pixels.shape, pixels.dtype, frame.shape, place), []).append(number)
+    colored: dict[int, np.ndarray] = {}
+    for numbers in alike.values():
+        first = frames[numbers[0]]
+        if len(numbers) == 1:
+            colored[numbers[0]] = finish_photo(photos[numbers[0]], first, chromas[numbers[0]], edges)
+            continue
+        L = np.stack([frames[number].inputs.lightness for number in numbers])
+        lines = _lines(L, np.stack([chromas[number] for number in numbers]), edges).numpy()
+        batch = np.stack([photos[number] for number in numbers])
+        colored.update(zip(numbers, color_photos(batch, lines[:, first.rows, first.columns]), strict=True))
+    return [colored[number] for number in range(len(photos))]
+
+
+@functools.partial(tf.function, autograph=False, reduce_retracing=True)
+def _lines(L: Any, ab: Any, edges: bool) -> Any:
+    return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
 
 
 def guided_coefficients(L: Any, ab: Any, radius: int = RADIUS, epsilon: float = EPSILON) -> Any:
-    """Chroma as a linear function of lightness around each place, by which it can be enlarged along edges.
+    """Write chroma as a linear function of lightness around each place, so that it can be enlarged along edges.
 
     In each window a line is fitted by least squares, and a place takes the mean slope of all windows over it, as in the
-    guided filter. That filter would take the mean offset too, which smooths what the network said; here the line goes
-    through the place's own L and ab. Enlarged, this is the bilinear chroma plus slope times what lightness has beyond
+    guided filter. That filter would take the mean offset too, which smooths the prediction; here the line goes through
+    the place's own L and ab. Enlarged, this is the bilinear chroma plus slope times what lightness has beyond
     its own bilinear enlargement.
 
-    With keras.ops only, so that it can be part of an exported graph.
+    The function uses keras.ops only, so that it can be part of an exported graph.
 
     Args:
         L: `(B, h, w, 1)` lightness in [0, 100].
@@ -59,11 +104,11 @@ def guided_coefficients(L: Any, ab: Any, radius: int = RADIUS, epsilon: float = 
 
 
 def constant_coefficients(ab: Any) -> Any:
-    """Chroma `(B, h, w, 2)` in the form of `guided_coefficients`, ignoring lightness: enlarged, it is bilinear."""
+    """Write chroma `(B, h, w, 2)` in the same form, but without lightness: enlarged, it is bilinear."""
     return ops.concatenate([ops.zeros_like(ab), ab], axis=-1)
 
 
-def recolored(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+def color_photo(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Colour a photo.
 
     Args:
@@ -73,11 +118,11 @@ def recolored(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     Returns:
         rgb `(H, W, 3)` of the photo's type: its lightness, to the rounding of that type, with chroma in gamut.
     """
-    return recolored_batch(pixels[None], coefficients[None])[0]
+    return color_photos(pixels[None], coefficients[None])[0]
 
 
-def recolored_batch(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Colour photos of one size, each bit for bit as `recolored` colours it.
+def color_photos(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Colour photos of one size, each bit for bit as `color_photo` colours it.
 
     Several small photos share a block of pixels, so that no block is computed for a few pixels only.
 
@@ -109,14 +154,14 @@ def recolored_batch(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _box_mean(x: Any, radius: int) -> Any:
-    """Mean over the square window around each place of (B, h, w, C); at the borders over what there is of it."""
+    """Average (B, h, w, C) over the square window around each place; at the borders over the part that exists."""
     side = 2 * radius + 1
     x = ops.average_pool(x, (side, 1), strides=1, padding="same")
     return ops.average_pool(x, (1, side), strides=1, padding="same")
 
 
 def _positions(length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `length` places the known place before it, and how far it is on the way to the next, in [0, 1].
+    """Find for each of `length` places the known place before it, and its share of the way to the next, in [0, 1].
 
     Pixel centres are aligned: place i lies at (i + 1/2) · known / length − 1/2. Beyond the outer centres nothing
     changes any more.
@@ -139,7 +184,7 @@ def _enlarged_columns(coefficients: np.ndarray, width: int) -> np.ndarray:
 
 
 def _row_weights(rows: slice, height: int, known: int) -> tuple[int, np.ndarray]:
-    """The first known row that the rows of a strip lie at, and their bilinear weights (rows, known rows there)."""
+    """Return the first known row that a strip needs, and the bilinear weights of its rows (rows, known rows)."""
     before, share = _positions(height, known)
     before, share = before[rows], share[rows]
     first = int(before[0])
@@ -159,19 +204,12 @@ def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Any]:
     return lambda part: _lightness_block(part.reshape(-1, part.shape[3] if part.ndim == 4 else 1), dtype=dtype)
 
 
-@functools.cache
-def grey_lightness(dtype: str) -> np.ndarray:
-    """L of each grey level of uint8 or uint16: (256,) or (65536,) float32."""
-    levels = np.arange(int(_WHITE[dtype]) + 1, dtype=np.float32) / _WHITE[dtype]
-    return np.asarray(rgb_to_lab(np.repeat(levels[:, None], 3, axis=1))[:, 0])
-
-
-# Around each compiled block of a fixed number of pixels stands a graph for any number, up to the block's.
+# XLA compiles blocks of a fixed number of pixels; the graphs around them take any number up to that.
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
 def _lightness_block(pixels: Any, dtype: str) -> Any:
-    """(n, 1 or 3) of the photo → L, (n,) float32."""
+    """Convert pixels (n, 1 or 3) to L, (n,) float32."""
     count = tf.shape(pixels)[0]
     padded = tf.ensure_shape(tf.pad(pixels, [[0, BLOCK - count], [0, 0]]), (BLOCK, pixels.shape[1]))
     return _compiled_lightness(padded, dtype)[:count]
@@ -179,7 +217,7 @@ def _lightness_block(pixels: Any, dtype: str) -> Any:
 
 @functools.partial(tf.function, autograph=False, jit_compile=True)
 def _compiled_lightness(pixels: Any, dtype: str) -> Any:
-    rgb = tf.cast(pixels, tf.float32) / _WHITE[dtype]
+    rgb = tf.cast(pixels, tf.float32) / WHITE[dtype]
     return rgb_to_lab(tf.broadcast_to(rgb, (BLOCK, 3)))[:, 0]
 
 
@@ -213,4 +251,4 @@ def _compiled_rgb(lab: Any, dtype: str) -> Any:
     rgb = lab_to_rgb(lab)
     if dtype == "uint8":
         return rgb_to_u8(rgb)
-    return tf.cast(tf.round(rgb * _WHITE[dtype]), dtype) if dtype == "uint16" else rgb
+    return tf.cast(tf.round(rgb * WHITE[dtype]), dtype) if dtype == "uint16" else rgb

@@ -1,5 +1,6 @@
-"""A photo of any size and shape as a network sees it: scaled as in training, never squashed, padded by reflection."""
+"""The frame: a photo of any size and shape as a network sees it, scaled as in training and padded by reflection."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,21 +11,25 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.border import find_border
-from keras_colorize.inference.finish import BLOCK, grey_lightness
 from keras_colorize.inference.hints import Hint, check_hints, draw_hints
+
+# Pixels that are converted at a time, whatever the photo's width, so that XLA compiles once: a megabyte per channel.
+BLOCK = 1 << 18
+
+WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 # [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
 # and time stay bounded.
 LONGEST_ASPECT = 4.0
 
-# Averaged over whole pixels down to this multiple of the wanted size, the rest by the bicubic filter of training: the
-# difference does not show, and a large photo needs neither a copy nor a filter of hundreds of pixels.
+# A photo is averaged over whole pixels down to this multiple of the wanted size; the bicubic filter of training does
+# the rest. The difference does not show, and a large photo needs neither a copy nor a filter of hundreds of pixels.
 _REDUCING_GAP = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A photo as the network gets it.
+    """A photo as the network gets it, and where it came from.
 
     inputs: fields (h, w, …) float32 without a batch axis, padded.
     rows, columns: where the picture lies in them.
@@ -38,7 +43,7 @@ class Frame:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Height and width of the network's input: frames of one shape go through it together."""
+        """Height and width of the network's input; frames of one shape go through it together."""
         return self.inputs.lightness.shape[:2]
 
 
@@ -48,8 +53,9 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
     Args:
         pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1].
         size: the side of the network's training photos.
-        multiple: what sides the network takes; the short side then has the training's scale and the long one is as
-            long as it is. `None` for a network that takes squares of `size` only: the long side is scaled to it.
+        multiple: the network's sides must be multiples of it. The short side then has the training's scale, and the
+            long side keeps its proportion. `None` for a network that takes squares of `size` only: the long side is
+            scaled to it.
         hints: colours at places of the photo.
 
     Raises:
@@ -69,21 +75,28 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
 
 
 def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:
-    """Height and width of a photo before it is padded; see `frame_photo`."""
+    """Return the height and width of a photo in its frame, before it is padded; see `frame_photo`."""
     short, long = min(height, width), max(height, width)
     scale = size / long if multiple is None else min(size / short, LONGEST_ASPECT * size / long)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+@functools.cache
+def grey_lightness(dtype: str) -> np.ndarray:
+    """Return L of each grey level of uint8 or uint16: (256,) or (65536,) float32."""
+    levels = np.arange(int(WHITE[dtype]) + 1, dtype=np.float32) / WHITE[dtype]
+    return np.asarray(rgb_to_lab(np.repeat(levels[:, None], 3, axis=1))[:, 0])
+
+
 def _lightness(pixels: np.ndarray) -> np.ndarray:
-    """8-bit pixels → L (h, w) float32."""
+    """Convert 8-bit pixels to L, (h, w) float32."""
     if pixels.ndim == 2:
         return grey_lightness("uint8")[pixels]
     return np.asarray(rgb_to_lab(pixels.astype(np.float32) / 255.0)[..., 0])
 
 
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Antialiased to (height, width), uint8: training has 8 bits too."""
+    """Scale with antialiasing to (height, width), uint8: training has 8 bits too."""
     factors = tuple(
         max(1, have // (_REDUCING_GAP * want)) for have, want in ((pixels.shape[1], width), (pixels.shape[0], height))
     )
@@ -93,7 +106,7 @@ def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _strips_of_8_bits(pixels: np.ndarray, multiple: int) -> Iterator[Image.Image]:
-    """The photo in strips of a multiple of rows, each converted on its own."""
+    """Cut the photo into strips of a multiple of rows, and convert each on its own."""
     rows = max(1, BLOCK // (pixels.shape[1] * multiple)) * multiple
     for top in range(0, len(pixels), rows):
         yield Image.fromarray(np.ascontiguousarray(to_8_bits(pixels[top : top + rows])))

@@ -1,18 +1,16 @@
-"""What stands around a network that colours frames: photos of one shape in one call, and chroma back to a whole photo.
-
-The `Colorizer` and the workers of a pipeline, which have an exported network, call these alike.
-"""
+"""The network: fed with frames, those of one shape in one call, at every size that its layers take."""
 
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.spaces import Space
 from keras_colorize.errors import ColorizeError
-from keras_colorize.inference.finish import constant_coefficients, guided_coefficients, recolored, recolored_batch
 from keras_colorize.inference.frame import Frame
 
 # Photos in one call of the network, at its own size.
@@ -26,7 +24,7 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.nd
         predict_ab: Inputs (B, h, w, …) → ab (B, h, w, 2) in CIE units.
 
     Raises:
-        ColorizeError: the network answers with values that are no finite numbers.
+        ColorizeError: the network answers with values that are not finite.
     """
     chromas: dict[int, np.ndarray] = {}
     kinds: dict[tuple[tuple[int, int], bool], list[int]] = {}
@@ -40,47 +38,84 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.nd
     return [chromas[number] for number in range(len(frames))]
 
 
-def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
-    """Turn the chroma of a frame into the whole photo in colour, its border neutral; see `Colorizer.finish`."""
-    coefficients = _coefficients(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
-    picture = recolored(pixels[frame.picture], coefficients)
-    if picture.shape[:2] == pixels.shape[:2]:
-        return picture
-    photo = recolored(pixels, np.zeros((1, 1, 4), np.float32))
-    photo[frame.picture] = picture
-    return photo
-
-
-def finish_photos(
-    photos: Sequence[np.ndarray], frames: Sequence[Frame], chromas: Sequence[np.ndarray], edges: bool = True
-) -> list[np.ndarray]:
-    """Finish each photo bit for bit as `finish_photo` does; small ones of one shape without a border share the work."""
-    alike: dict[Any, list[int]] = {}
-    for number, (pixels, frame) in enumerate(zip(photos, frames, strict=True)):
-        place = (frame.rows.start, frame.rows.stop, frame.columns.start, frame.columns.stop)
-        bordered = pixels[frame.picture].shape != pixels.shape
-        alike.setdefault(number if bordered else (pixels.shape, pixels.dtype, frame.shape, place), []).append(number)
-    colored: dict[int, np.ndarray] = {}
-    for numbers in alike.values():
-        first = frames[numbers[0]]
-        if len(numbers) == 1:
-            colored[numbers[0]] = finish_photo(photos[numbers[0]], first, chromas[numbers[0]], edges)
-            continue
-        L = np.stack([frames[number].inputs.lightness for number in numbers])
-        lines = _coefficients(L, np.stack([chromas[number] for number in numbers]), edges).numpy()
-        batch = np.stack([photos[number] for number in numbers])
-        colored.update(zip(numbers, recolored_batch(batch, lines[:, first.rows, first.columns]), strict=True))
-    return [colored[number] for number in range(len(photos))]
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _coefficients(L: Any, ab: Any, edges: bool) -> Any:
-    return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
-
-
 def finite(ab: Any) -> np.ndarray:
-    """Chroma as it came; what is no number would become a grey or black photo."""
+    """Return chroma as it came, after a check: values that are not finite would make a grey or black photo.
+
+    Raises:
+        ColorizeError: there are such values.
+    """
     ab = np.asarray(ab)
     if not np.isfinite(ab).all():
         raise ColorizeError("the network answers with values that are no finite numbers: its weights are broken")
     return ab
+
+
+def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float], Any]:
+    """Compile a network for calls with inputs (B, h, w, …) and a vividness, which return ab (B, h, w, 2).
+
+    Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
+    of reach: `keras.ops.image.resize` and DeepLab must know the size.
+    """
+
+    def predict(inputs: Inputs, vividness: Any) -> Any:
+        prediction = network(space.condition(inputs), training=False)
+        return space.chroma(inputs, prediction, vividness)
+
+    @functools.lru_cache(maxsize=64)
+    def graph(shapes: Inputs) -> Any:
+        specs = shapes.map(lambda shape: tf.TensorSpec((None, *shape), tf.float32))
+        return tf.function(predict, autograph=False).get_concrete_function(specs, tf.TensorSpec((), tf.float32))
+
+    def call(inputs: Inputs, vividness: float) -> Any:
+        traced = graph(inputs.map(lambda field: tuple(field.shape[1:])))
+        return traced(inputs.map(lambda field: tf.constant(field, tf.float32)), tf.constant(vividness, tf.float32))
+
+    return call
+
+
+def over_size(network: keras.Model, height: int | None, width: int | None) -> keras.Model:
+    """Put the same layers and weights over an input of another size, or of any size where that is None.
+
+    Raises:
+        ValueError: the layers do not fit together at that size.
+    """
+
+    def call(layer: keras.Layer, inputs: Any, **kwargs: Any) -> Any:
+        if isinstance(inputs, (list, tuple)) and isinstance(layer, _JOINING):  # built layers do not check this
+            for sides in zip(*(tensor.shape[1:3] for tensor in inputs), strict=True):
+                if len(set(sides) - {1}) > 1:
+                    raise ValueError(f"{layer.name} joins maps with sides of {sides}")
+        return layer(inputs, **kwargs)
+
+    condition = keras.Input((height, width, network.input_shape[-1]), name="condition")
+    return keras.models.clone_model(
+        network, input_tensors=condition, clone_function=lambda layer: layer, call_function=call
+    )
+
+
+_JOINING = (keras.layers.Concatenate, keras.layers.Add, keras.layers.Multiply, keras.layers.Average)
+
+
+def side_multiple(network: keras.Model, size: int) -> int | None:
+    """Find the number of pixels by which the sides may grow, an eighth of `size` or more; None where they must stay.
+
+    A network that halves its maps n times may grow by multiples of 2ⁿ. The layers tell: at a wrong size skips do not
+    meet, dense layers do not fit, or the picture has another size than the condition. Steps of an eighth leave few
+    shapes, so that photos of almost the same shape share a call of the network.
+    """
+    multiple = 1
+    while multiple < size:
+        if size % multiple == 0 and _fits(network, size, size + multiple):
+            while 8 * multiple < size:
+                multiple *= 2
+            return multiple
+        multiple *= 2
+    return None
+
+
+def _fits(network: keras.Model, height: int, width: int) -> bool:
+    try:
+        rows, columns = over_size(network, height, width).output_shape[1:3]
+    except (ValueError, TypeError):
+        return False
+    return rows * width == columns * height

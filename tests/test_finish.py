@@ -12,15 +12,8 @@ from PIL import Image
 
 from keras_colorize.color.lab import clip_chroma, in_gamut, lab_to_rgb, rgb_to_lab
 from keras_colorize.images import to_8_bits
-from keras_colorize.inference.finish import (
-    BLOCK,
-    constant_coefficients,
-    grey_lightness,
-    guided_coefficients,
-    recolored,
-    recolored_batch,
-)
-from keras_colorize.inference.frame import frame_photo, scaled_size
+from keras_colorize.inference.finish import color_photo, color_photos, constant_coefficients, guided_coefficients
+from keras_colorize.inference.frame import BLOCK, frame_photo, grey_lightness, scaled_size
 
 WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 # Of L, by the rounding of each channel to half a level: neighbouring levels of grey are up to 0.49 apart.
@@ -63,7 +56,7 @@ def enlarged(coefficients, L):
 @pytest.mark.parametrize("dtype", WHITE)
 def test_lightness_is_the_photos_own(shape, dtype):
     photo = random_photo(shape, dtype)
-    colored = recolored(photo, plain(random_ab((6, 9))))
+    colored = color_photo(photo, plain(random_ab((6, 9))))
     assert colored.shape == (37, 53, 3)
     assert colored.dtype == dtype
     assert np.abs(lightness(colored) - lightness(photo)).max() < L_ROUNDING[dtype]
@@ -73,7 +66,7 @@ def test_lightness_is_the_photos_own(shape, dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_without_chroma_every_grey_level_comes_back(dtype):
     levels = np.arange(WHITE[dtype] + 1, dtype=dtype).reshape(256, -1)
-    colored = recolored(levels, np.zeros((2, 3, 4), "float32"))
+    colored = color_photo(levels, np.zeros((2, 3, 4), "float32"))
     # Lab's white is not exactly neutral (docs/numerics.md): a few of 65,535 levels.
     assert np.abs(colored.astype(int) - levels[..., None]).max() <= (0 if dtype == "uint8" else 6)
 
@@ -87,7 +80,7 @@ def test_strips_are_the_formula(shape, edges):
     L_full = lightness(photo)
     lab = np.concatenate([L_full[..., None], enlarged(coefficients, L_full)], axis=-1)
     expected = np.asarray(lab_to_rgb(clip_chroma(lab))) * 255
-    difference = np.abs(recolored(photo, coefficients) - expected)
+    difference = np.abs(color_photo(photo, coefficients) - expected)
     # Where a step of the gamut's bisection is decided by rounding, 1/1024 of the chroma asked for.
     assert np.quantile(difference, 0.999) < 0.51
     assert difference.max() < 5
@@ -96,7 +89,7 @@ def test_strips_are_the_formula(shape, edges):
 @pytest.mark.parametrize("shape", [(3, BLOCK + 5), (BLOCK + 5, 1)])
 def test_a_row_or_column_longer_than_a_block(shape):
     photo = random_photo(shape, "uint8")
-    colored = recolored(photo, plain(np.full((2, 2, 2), 20.0, "float32")))
+    colored = color_photo(photo, plain(np.full((2, 2, 2), 20.0, "float32")))
     expected = np.asarray(lab_to_rgb(clip_chroma(np.dstack([lightness(photo), *np.full((2, *shape), 20.0)]))))
     assert np.abs(colored - expected * 255).max() < 0.51
 
@@ -111,7 +104,7 @@ def test_colours_out_of_gamut_keep_their_hue():
     photo = np.full((16, 16), 200, "uint8")
     for hue in np.radians(range(0, 360, 30)):
         ab = 150 * np.array([np.cos(hue), np.sin(hue)], "float32")
-        colored = recolored(photo, plain(np.broadcast_to(ab, (2, 2, 2))))
+        colored = color_photo(photo, plain(np.broadcast_to(ab, (2, 2, 2))))
         lab = np.asarray(rgb_to_lab(colored / np.float32(255)))[0, 0]
         assert abs(np.angle(np.exp(1j * (np.arctan2(lab[2], lab[1]) - hue)))) < np.radians(1.5)
         assert abs(lab[0] - grey_lightness("uint8")[200]) < L_ROUNDING["uint8"]
@@ -230,7 +223,7 @@ def test_in_gamut_photos_are_left_as_they_are():
     photo = skimage.data.chelsea()
     lab = np.asarray(rgb_to_lab(photo / np.float32(255)))
     coefficients = plain(lab[..., 1:])
-    assert np.array_equal(recolored(photo, coefficients), photo)
+    assert np.array_equal(color_photo(photo, coefficients), photo)
     assert np.all(in_gamut(clip_chroma(lab)))
 
 
@@ -240,13 +233,13 @@ def test_a_hundred_megapixels_stay_in_bounds(grey):
     code = (
         "import resource, numpy as np\n"
         "from keras_colorize.inference.frame import frame_photo\n"
-        "from keras_colorize.inference.finish import guided_coefficients, recolored\n"
+        "from keras_colorize.inference.finish import guided_coefficients, color_photo\n"
         f"photo = np.full((10_000, 10_000) if {grey} else (10_000, 10_000, 3), 100, 'uint8')\n"
-        "recolored(photo[:10, :10], np.zeros((2, 2, 4), 'float32'))\n"
+        "color_photo(photo[:10, :10], np.zeros((2, 2, 4), 'float32'))\n"
         "frame = frame_photo(photo, 256, 32)\n"
         "lines = guided_coefficients(frame.inputs.lightness[None], np.full((1, *frame.shape, 2), 20, 'float32'))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "colored = recolored(photo, lines.numpy()[0])\n"
+        "colored = color_photo(photo, lines.numpy()[0])\n"
         "assert np.ptp(colored[::1000, ::1000], axis=-1).min() > 20\n"
         "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "print(before / 2**20, after / 2**20)\n"
@@ -266,7 +259,7 @@ def test_photos_of_one_size_are_coloured_as_each_alone(dtype, channels):
     assert BLOCK // (shape[0] * shape[1]) == 3  # three share a block, the last two another
     photos = np.stack([random_photo((*shape, *channels), dtype, seed) for seed in range(5)])
     coefficients = np.random.default_rng(2).normal(0, 5, (5, 8, 12, 4)).astype("float32")
-    together = recolored_batch(photos, coefficients)
+    together = color_photos(photos, coefficients)
     assert together.shape == (5, *shape, 3) and together.dtype == photos.dtype
     for photo, lines, colored in zip(photos, coefficients, together, strict=True):
-        np.testing.assert_array_equal(recolored(photo, lines), colored)
+        np.testing.assert_array_equal(color_photo(photo, lines), colored)
