@@ -1,7 +1,6 @@
 """The command line: `keras-colorize COMMAND …`, and the scripts `train.py` and `evaluate.py`.
 
-Only argument parsing lives here; TensorFlow is imported by the command that runs, after its
-arguments are known to be good.
+Importing this package loads no TensorFlow. A command imports it when it has checked its arguments.
 """
 
 import argparse

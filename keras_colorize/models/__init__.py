@@ -1,6 +1,6 @@
-"""The networks by name: importing this package registers every family.
+"""Networks by name. Importing this package registers every architecture.
 
-`build("unet", image_size=64, …)` returns a functional `keras.Model`; `names()` lists what there is.
+`names()` lists the architectures, and `build("unet", image_size=64, …)` returns a functional `keras.Model`.
 """
 
 from keras_colorize.models import (

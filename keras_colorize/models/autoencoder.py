@@ -1,4 +1,4 @@
-"""A small convolutional autoencoder with skip connections: the second of report A's students."""
+"""A small convolutional autoencoder with skip connections, the second network of report A."""
 
 import keras
 
@@ -10,10 +10,10 @@ from keras_colorize.models.registry import architecture
 def autoencoder(
     image_size: int | None, condition_channels: int = 1, target_channels: int = 2, *, dropout: float = 0.5
 ) -> keras.Model:
-    """Three strided 3×3 convolutions down, three transposed ones up, each joined with the encoder map of its size.
+    """Build an encoder of 3×3 convolutions, three of them strided, and a decoder that joins the maps of each size.
 
     Args:
-        image_size: side in pixels, a multiple of 8; None for free sizes, which must then be multiples of 8.
+        image_size: side in pixels, a multiple of 8; None for free sizes, all multiples of 8.
         condition_channels: channels of the condition, in [-1, 1].
         target_channels: channels of the prediction, in [-1, 1].
         dropout: rate after each of the three joins, in [0, 1).
@@ -22,7 +22,7 @@ def autoencoder(
         Model `condition` (B, S, S, condition_channels) → `prediction` (B, S, S, target_channels), float32.
 
     Raises:
-        ColorizeError: the size or the rate does not fit.
+        ColorizeError: the size is not a multiple of 8, or the rate is outside [0, 1).
 
     Source: report A, appendix B (1,022,961 parameters).
     """
@@ -39,7 +39,7 @@ def autoencoder(
         maps.append(x)
 
     # Decoder
-    # [choice] Report A names neither the activations here, nor the dropout's rate, nor the head: ReLU, 0.5, tanh.
+    # [choice] Report A gives no activations here, no dropout rate and no head: ReLU, 0.5 and tanh.
     for number, width in enumerate((128, 64, 128), 1):
         x = keras.layers.Conv2DTranspose(
             width, 3, strides=2, padding="same", activation="relu", name=f"up_{number}_conv"

@@ -1,8 +1,8 @@
-"""Networks trained by others: ResNet-18, Inception-ResNet-v2, DeepLabV3+ and VGG16.
+"""Networks pretrained by others: ResNet-18, Inception-ResNet-v2, DeepLabV3+ and VGG16.
 
-Each function takes `weights`: "pretrained" lets the library that owns the file find or fetch it (keras.applications
-looks in `$KERAS_HOME/models`, KerasHub in `$KAGGLEHUB_CACHE`), "random" builds the same network without any file.
-`keras_hub` is imported where it is used: it takes seconds and most systems do without it.
+Each function takes `weights`. With "pretrained", keras.applications looks for the file in `$KERAS_HOME/models` and
+KerasHub in `$KAGGLEHUB_CACHE`; both download it if it is missing. "random" builds the same network without a file.
+`keras_hub` is imported in the functions that use it, since that takes seconds and most systems do not need it.
 """
 
 import socket
@@ -22,37 +22,37 @@ DEEPLAB_PRESET = "deeplab_v3_plus_resnet50_pascalvoc"
 INCEPTION_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels.h5"
 VGG_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
-# The ends of ResNet-18's resolutions, as fastai hooks them: the stem before its pooling, then the four stacks.
+# The last map at each resolution of ResNet-18, as fastai takes them: the stem before pooling, then the four stacks.
 RESNET18_MAPS = ("conv1_relu", "stack0_block1_out", "stack1_block1_out", "stack2_block1_out", "stack3_block1_out")
 
-# A server that does not answer for this long counts as absent. Keras itself would wait for minutes.
+# A server that does not answer within this time counts as absent. Keras itself would wait for minutes.
 PATIENCE_SECONDS = 20
 
 
 def resnet18(weights: str, channels: int) -> keras.Model:
-    """ResNet-18 without pooling and classifier, named "encoder"; trainable.
+    """Build a trainable ResNet-18 named "encoder", without the last pooling and the classifier.
 
-    The network is KerasHub's ResNet v1, which is torchvision's `resnet18` in structure: explicit symmetric padding in
-    front of every convolution and pooling of stride 2, no shortcut convolution in the first stack, ε 1e-5, momentum
-    0.9. So torchvision's weights fit it exactly:
+    The network is KerasHub's ResNet v1, which has the structure of torchvision's `resnet18`: explicit symmetric
+    padding before every convolution and pooling of stride 2, no shortcut convolution in the first stack, ε 1e-5,
+    momentum 0.9. Torchvision's weights fit it exactly, under these names:
 
         conv1, bn1                          conv1_conv, conv1_bn
         layer{s}.{b}.conv{n}, .bn{n}        stack{s-1}_block{b}_{n}_conv, _{n}_bn
         layer{s}.{b}.downsample.0, .1       stack{s-1}_block{b}_0_conv, _0_bn
 
-    The ImageNet weights of the preset are others than torchvision's: KerasHub converts timm's `resnet18.a1_in1k`.
+    The preset's ImageNet weights are not torchvision's: KerasHub converts timm's `resnet18.a1_in1k`.
 
     Args:
         weights: "pretrained" or "random".
-        channels: 3, or 1: then the first convolution's kernel is summed over its three inputs, which on grey gives
-            what three equal channels gave.
+        channels: 3 or 1. With 1 the first kernel is summed over its three inputs, which gives the same output as three
+            equal channels.
 
     Returns:
-        (B, H, W, channels) → five maps: (B, H/2, W/2, 64) of the stem, (B, H/4, W/4, 64), (B, H/8, W/8, 128),
+        Model (B, H, W, channels) → five maps: (B, H/2, W/2, 64) of the stem, (B, H/4, W/4, 64), (B, H/8, W/8, 128),
         (B, H/16, W/16, 256) and (B, H/32, W/32, 512).
 
     Raises:
-        ColorizeError: the weights cannot be had, or `channels` is neither 1 nor 3.
+        ColorizeError: the weights cannot be loaded, or `channels` is neither 1 nor 3.
 
     Source: He et al. 2015, https://arxiv.org/abs/1512.03385.
     """
@@ -84,19 +84,19 @@ def resnet18(weights: str, channels: int) -> keras.Model:
 
 
 def inception_logits(weights: str) -> keras.Model:
-    """Inception-ResNet-v2 on lightness: what ImageNet's classes say of the picture. Frozen.
+    """Build a frozen Inception-ResNet-v2 that gives the scores of ImageNet's classes for a lightness image.
 
-    L is resized to 299×299 and stacked three times. Inception-ResNet-v2 was trained on RGB/127.5 − 1, which for grey
-    of lightness L on the scale 0–255 is L/50 − 1: the unit range is its own scaling.
+    L is resized to 299×299 and stacked three times. Inception-ResNet-v2 was trained on RGB/127.5 − 1. For grey on the
+    scale 0–255 this is the unit range of lightness, so no further scaling is needed.
 
     Args:
         weights: "pretrained" (ImageNet) or "random".
 
     Returns:
-        L_unit (B, H, W, 1) → logits (B, 1001), the last layer before the softmax.
+        Model `L_unit` (B, H, W, 1) → logits (B, 1001), the layer before the softmax.
 
     Raises:
-        ColorizeError: the weights cannot be had.
+        ColorizeError: the weights cannot be loaded.
 
     Source: Szegedy et al. 2016, https://arxiv.org/abs/1602.07261; keras.applications.
     """
@@ -107,7 +107,7 @@ def inception_logits(weights: str) -> keras.Model:
     L_unit = keras.Input((None, None, 1), name="L_unit")
     x = Resize(299, 299, name="resize")(L_unit)
     x = inception(_stack_three(x), training=False)  # (B, 1000)
-    # The paper's network has 1001 classes, the background first; Keras' has 1000. A zero keeps the paper's shapes.
+    # The paper's network has 1001 classes, with the background first; Keras' has 1000. A zero keeps the paper's shape.
     x = keras.layers.Reshape((1000, 1), name="as_sequence")(x)
     x = keras.layers.ZeroPadding1D((1, 0), name="background")(x)
     x = keras.layers.Reshape((1001,), name="logits")(x)
@@ -115,19 +115,19 @@ def inception_logits(weights: str) -> keras.Model:
 
 
 def deeplab_maps(weights: str) -> keras.Model:
-    """DeepLabV3+ with a ResNet-50 on lightness: where the 21 classes of Pascal VOC are in the picture. Frozen.
+    """Build a frozen DeepLabV3+ with ResNet-50 that segments a lightness image into the 21 classes of Pascal VOC.
 
-    L on the scale 0–255 is stacked three times and scaled as the preset's own image converter says.
+    L on the scale 0–255 is stacked three times and scaled by the preset's own image converter.
 
     Args:
         weights: "pretrained" (Pascal VOC and SBD) or "random".
 
     Returns:
-        L_unit (B, H, W, 1) → class probabilities (B, H, W, 21) in float32; H and W multiples of 32, and known when a
-        TensorFlow graph is traced.
+        Model `L_unit` (B, H, W, 1) → class probabilities (B, H, W, 21), float32. H and W are multiples of 32 and must
+        be known when a TensorFlow graph is traced.
 
     Raises:
-        ColorizeError: the weights cannot be had.
+        ColorizeError: the weights cannot be loaded.
 
     Source: Chen et al. 2018, https://arxiv.org/abs/1802.02611; KerasHub.
     """
@@ -155,7 +155,7 @@ def deeplab_maps(weights: str) -> keras.Model:
             projection_filters=48,
         )
         segmenter = keras_hub.models.DeepLabV3ImageSegmenter(deeplab, num_classes=21)
-    # The task wraps its network in its own predict and compile: only the graph inside is wanted.
+    # Only the graph inside is needed, without the task's own `predict` and `compile`.
     network = keras.Model(segmenter.input, segmenter.output, name="deeplab")
     converter = segmenter.preprocessor and segmenter.preprocessor.image_converter
 
@@ -167,43 +167,43 @@ def deeplab_maps(weights: str) -> keras.Model:
         offset = 0.0 if converter.offset is None else converter.offset
         x = keras.layers.Rescaling(scale, offset=offset, dtype="float32", name="converter")(x)
     x = network(x, training=False)  # (B, H, W, 21)
-    # [choice] The report says "class maps": probabilities, which like L stay within one unit; logits reach tens.
+    # [choice] The report says "class maps": probabilities, which have the range of L, where logits reach tens.
     x = keras.layers.Softmax(dtype="float32", name="probabilities")(x)
     return _freeze(keras.Model(L_unit, x, name="segmenter"))
 
 
 def vgg_features(weights: str) -> keras.Model:
-    """VGG16 up to block3_conv3, for a perceptual loss. Frozen, but gradients flow through it to the pictures.
+    """Build a frozen VGG16 up to block3_conv3, for a perceptual loss. Gradients flow through it to its input.
 
     Args:
         weights: "pretrained" (ImageNet) or "random".
 
     Returns:
-        rgb (B, H, W, 3) in [0, 1] → features (B, H/4, W/4, 256) in float32.
+        Model `rgb` (B, H, W, 3) in [0, 1] → `features` (B, H/4, W/4, 256), float32.
 
     Raises:
-        ColorizeError: the weights cannot be had.
+        ColorizeError: the weights cannot be loaded.
 
     Source: Simonyan & Zisserman 2014, https://arxiv.org/abs/1409.1556; keras.applications.
     """
     check_choice("backbone_weights", weights, WEIGHTS)
-    # [choice] The report says "VGG features": VGG16's third activation of block 3, the content layer of Johnson et al.
-    # 2016 (relu3_3), still fine enough (a quarter of the resolution) to say where a colour is wrong.
+    # [choice] The report says "VGG features": the third activation of block 3 of VGG16, the content layer of Johnson et
+    # al. 2016 (relu3_3). At a quarter of the resolution it still shows where a colour is wrong.
     vgg = _application(keras.applications.VGG16, VGG_FILE, "VGG16", weights, include_top=False)
     block3 = keras.Model(vgg.input, vgg.get_layer("block3_conv3").output, name="vgg16_block3")
 
     rgb = keras.Input((None, None, 3), name="rgb")
     x = keras.layers.Rescaling(255.0, dtype="float32", name="grey_levels")(rgb)
-    x = keras.applications.vgg16.preprocess_input(x)  # BGR less ImageNet's mean
+    x = keras.applications.vgg16.preprocess_input(x)  # BGR minus ImageNet's mean
     x = block3(x, training=False)
-    # [choice] Activations on the scale 0–255 run into the hundreds; divided by 12.75, as Ledig et al. 2017 do, their
-    # squared error is of the size of the other losses, and the weight of 1 that the report proposes makes sense.
+    # [choice] Activations on the scale 0–255 reach hundreds. Divided by 12.75, as in Ledig et al. 2017, their squared
+    # error has the size of the other losses, so that the report's weight of 1 makes sense.
     x = keras.layers.Rescaling(1 / 12.75, dtype="float32", name="features")(x)
     return _freeze(keras.Model(rgb, x, name="vgg_features"))
 
 
 def _application(build: Callable[..., keras.Model], file: str, title: str, weights: str, **args: Any) -> keras.Model:
-    """A network of keras.applications, named as its builder names it."""
+    """Build a network of keras.applications with pretrained or random weights."""
     if weights == "random":
         return build(weights=None, **args)
     with _weights_of(title, f"'{file}' in $KERAS_HOME/models (~/.keras/models)"):
@@ -211,16 +211,16 @@ def _application(build: Callable[..., keras.Model], file: str, title: str, weigh
 
 
 def _preset_place(preset: str) -> str:
-    """Where KerasHub keeps a preset, for messages."""
+    """Name the place where KerasHub keeps a preset, for messages."""
     return f"KerasHub's preset '{preset}' in $KAGGLEHUB_CACHE (~/.cache/kagglehub)"
 
 
 @contextmanager
 def _weights_of(title: str, place: str) -> Iterator[None]:
-    """Say in one line that weights could not be loaded, from whatever the library raises.
+    """Turn every error of a library that loads weights into one `ColorizeError` of one line.
 
-    Keras raises a bare `Exception` for a failed download, KerasHub lets `requests` and `kagglehub` raise theirs,
-    both raise `ValueError` and `OSError` for broken files.
+    Keras raises a bare `Exception` for a failed download, KerasHub passes on the errors of `requests` and `kagglehub`,
+    and both raise `ValueError` and `OSError` for broken files.
     """
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE_SECONDS)
@@ -243,7 +243,7 @@ def _weights_of(title: str, place: str) -> Iterator[None]:
 
 
 def _stack_three(x: Any) -> Any:
-    """(B, H, W, 1) → (B, H, W, 3), three times the same."""
+    """Repeat a channel three times: (B, H, W, 1) → (B, H, W, 3)."""
     return keras.layers.Concatenate(name="three_channels")([x, x, x])
 
 

@@ -1,4 +1,4 @@
-"""A plain convolutional network with a dense bottleneck: the first of report A's students."""
+"""A plain convolutional network with a dense bottleneck, the first network of report A."""
 
 import keras
 
@@ -9,20 +9,20 @@ from keras_colorize.models.registry import architecture
 
 @architecture("cnn")
 def cnn(image_size: int | None, condition_channels: int = 3, target_channels: int = 3) -> keras.Model:
-    """Four convolutions with max pooling, then two dense layers that paint every pixel from 512 numbers.
+    """Build four convolutions with max pooling, then two dense layers that compute every pixel from 512 numbers.
 
-    Almost all parameters are in the dense layers: 168 of 170 million at 256×256, 10 of 12 at 64×64.
+    The dense layers hold almost all parameters: 168 of 170 million at 256×256, 10 of 12 million at 64×64.
 
     Args:
-        image_size: side in pixels, a multiple of 16; the dense layers fix it when the network is built.
-        condition_channels: channels of the condition; the report's is grey replicated to three, in [0, 1].
-        target_channels: channels of the prediction; the report's is RGB, in [0, 1].
+        image_size: side in pixels, a multiple of 16; the built network takes this size only.
+        condition_channels: channels of the condition; in the report three equal channels of grey, in [0, 1].
+        target_channels: channels of the prediction; in the report RGB, in [0, 1].
 
     Returns:
         Model `condition` (B, S, S, condition_channels) → `prediction` (B, S, S, target_channels), float32.
 
     Raises:
-        ColorizeError: no size is given, or it does not fit.
+        ColorizeError: the size is None or not a multiple of 16.
 
     Source: report A, appendix A.
     """
@@ -41,11 +41,11 @@ def cnn(image_size: int | None, condition_channels: int = 3, target_channels: in
 
     # Decoder
     x = keras.layers.Flatten(name="Flatten")(x)  # (B, S² · 2)
-    # [choice] Report A gives this layer no activation; without one it and the next would be a single linear map: ReLU.
+    # [choice] Report A gives this layer no activation. Without one it would merge with the next, so it has ReLU.
     x = keras.layers.Dense(512, activation="relu", name="Dense_01")(x)  # (B, 512)
 
     # Head
-    # [choice] Report A names no output range: RGB in [0, 1] through a sigmoid.
+    # [choice] Report A gives no output range. A sigmoid gives RGB in [0, 1].
     x = keras.layers.Dense(
         image_size * image_size * target_channels, activation="sigmoid", dtype="float32", name="Dense_02"
     )(x)

@@ -1,4 +1,4 @@
-"""Deep Koalarization's encoder, fusion and decoder, and the Inception GAN's generator built on it (report E)."""
+"""Deep Koalarization, and the generator of the Inception GAN that builds on it (report E)."""
 
 import keras
 from keras import layers
@@ -8,8 +8,8 @@ from keras_colorize.models import backbones
 from keras_colorize.models.layers import Frozen, Fusion, NearestUp, check_image_size
 from keras_colorize.models.registry import architecture
 
-# (filters, stride) of the encoder's 3×3 convolutions. The report's text ends in 512 channels; its table and the 1257
-# channels of the fusion say 256.
+# (filters, stride) of the encoder's 3×3 convolutions. The report's text says 512 channels at the end; its table and
+# the 1257 channels of the fusion say 256.
 ENCODER = ((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1))
 
 
@@ -23,30 +23,31 @@ def koalarization(
     segmentation: bool = False,
     backbone_weights: str = "pretrained",
 ) -> keras.Model:
-    """Encoder, fusion with Inception-ResNet-v2's opinion of the whole picture, decoder.
+    """Build an encoder, a fusion with the class scores of Inception-ResNet-v2, and a decoder.
 
-    With the defaults this is `koalarization`; with `segmentation` the generator of `inception_gan`, whose ablations
-    are the other two combinations.
+    The defaults give `koalarization`. With `segmentation` it is the generator of `inception_gan`; the other two
+    combinations are ablations of that system.
 
     Args:
-        image_size: side in pixels, a multiple of 8, with `segmentation` of 32; None for free sizes (each a multiple of
-            8), which `segmentation` does not allow.
-        condition_channels: 1, the lightness; another number only where neither extractor is used.
-        target_channels: of the prediction.
-        inception: fuse the encoder's 256 channels with the 1001 logits of a frozen Inception-ResNet-v2.
-        segmentation: put the 21 class maps of a frozen DeepLabV3+ beside L, stacked three times, in front.
+        image_size: side in pixels, a multiple of 8, or of 32 with `segmentation`; None for free sizes, all multiples
+            of 8, which `segmentation` does not allow.
+        condition_channels: 1, the lightness in [-1, 1]; another number only without both extractors.
+        target_channels: channels of the prediction.
+        inception: concatenate the encoder's 256 channels with the 1001 logits of a frozen Inception-ResNet-v2.
+        segmentation: the network's first layer gets three copies of L and the 21 class maps of a frozen DeepLabV3+.
         backbone_weights: "pretrained" or "random", for both extractors.
 
     Returns:
-        condition (B, S, S, 1) → prediction (B, S, S, target_channels) in [-1, 1], float32.
+        Model `condition` (B, S, S, 1) → `prediction` (B, S, S, target_channels) in [-1, 1], float32.
 
     Raises:
-        ColorizeError: a size, a number of channels or a word that does not fit, or weights that cannot be had.
+        ColorizeError: the size, the number of channels or `backbone_weights` does not fit, or the pretrained weights
+            cannot be loaded.
 
     Source: Baldassarre et al. 2017, https://arxiv.org/abs/1712.03400; report E.
     """
-    # KerasHub's DeepLabV3+ joins maps of a 32nd and a 4th of the size, and in a TensorFlow graph it cannot resize to a
-    # size that is not known yet.
+    # KerasHub's DeepLabV3+ joins maps of 1/32 and 1/4 of the size, and inside a TensorFlow graph it cannot resize to a
+    # size that is unknown when the graph is traced.
     check_image_size("koalarization", image_size, 32 if segmentation else 8)
     if segmentation and image_size is None:
         raise ColorizeError(
@@ -72,7 +73,7 @@ def koalarization(
     # Fusion
     if extractor:
         x = Fusion(name="fusion")([x, extractor(condition)])  # (B, S/8, S/8, 1257)
-    # [choice] Without Inception the report does not say what stands here: the same convolution, on 256 channels.
+    # [choice] The report does not define this layer without Inception: the same convolution, on 256 channels.
     x = layers.Conv2D(256, 1, activation="relu", name="fusion_conv")(x)
 
     # Decoder and head
@@ -88,5 +89,5 @@ def koalarization(
 
 
 def _conv(filters: int, name: str, stride: int = 1) -> layers.Layer:
-    """`C k3` with ReLU."""
+    """Make a 3×3 convolution with ReLU."""
     return layers.Conv2D(filters, 3, strides=stride, padding="same", activation="relu", name=name)

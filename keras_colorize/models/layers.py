@@ -1,4 +1,4 @@
-"""Blocks that the architectures share. Only `keras` and `keras.ops`: they run on any Keras backend."""
+"""Layers and checks that the architectures share. They use `keras` and `keras.ops` only, for any Keras backend."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def check_choice(what: str, word: Any, known: Iterable[str]) -> None:
 def check_image_size(model: str, image_size: int | None, multiple: int, smallest: int | None = None) -> None:
     """Refuse a side, in pixels, that is not a multiple of `multiple` or is below `smallest` (by default `multiple`).
 
-    None, which stands for free sizes, passes.
+    None stands for free sizes and passes.
 
     Raises:
         ColorizeError: the size does not fit; the message names the nearest two that do.
@@ -61,9 +61,9 @@ def check_dropout(model: str, rate: float) -> None:
 
 
 def kernel_initializer(init: str) -> keras.initializers.Initializer:
-    """Initial convolution kernels: "glorot" (uniform, Keras' default) or "normal" (N(0, 0.02), as pix2pix).
+    """Make an initializer of kernels: "glorot" (uniform, Keras' default) or "normal" (N(0, 0.02), as pix2pix).
 
-    A new object for each call, since a Keras initializer gives the same values each time it is used.
+    Each call makes a new object, since a Keras initializer returns the same values each time it is used.
 
     Raises:
         ColorizeError: another word.
@@ -75,7 +75,7 @@ def kernel_initializer(init: str) -> keras.initializers.Initializer:
 
 
 def activation(kind: str, name: str) -> keras.layers.Layer:
-    """ "relu", or "leaky_relu" with slope 0.2.
+    """Make an activation layer: "relu", or "leaky_relu" with slope 0.2.
 
     Raises:
         ColorizeError: another kind.
@@ -88,16 +88,16 @@ def activation(kind: str, name: str) -> keras.layers.Layer:
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class PixelShuffle(keras.layers.Layer):
-    """(B, H, W, C·r²) → (B, H·r, W·r, C), with PyTorch's order of channels.
+    """Sub-pixel upsampling (B, H, W, C·r²) → (B, H·r, W·r, C), with PyTorch's order of channels.
 
-    Output channel c at the sub-pixel (row i, column j) of a block reads input channel c·r² + i·r + j. TensorFlow's
-    `depth_to_space` reads (i·r + j)·C + c instead, so weights trained in PyTorch need this one.
+    Output channel c at row i and column j of an r×r block reads input channel c·r² + i·r + j. TensorFlow's
+    `depth_to_space` reads (i·r + j)·C + c instead, so weights trained in PyTorch need this layer.
 
     Args:
-        scale: r, by how much height and width grow.
+        scale: r, the factor by which height and width grow.
 
     Raises:
-        ValueError: on build, where the channels are not a multiple of r².
+        ValueError: the number of channels is not a multiple of r² when the layer is built.
 
     Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
     """
@@ -116,7 +116,7 @@ class PixelShuffle(keras.layers.Layer):
         r = self.scale
         _, height, width, channels = keras.ops.shape(x)
         channels = channels // r**2
-        # One transpose of six axes: on a CPU faster than to put the channels in order for `depth_to_space`.
+        # On a CPU one transpose of six axes is faster than reordering the channels for `depth_to_space`.
         x = keras.ops.reshape(x, (-1, height, width, channels, r, r))
         x = keras.ops.transpose(x, (0, 1, 4, 2, 5, 3))  # (B, H, r, W, r, C)
         return keras.ops.reshape(x, (-1, height * r, width * r, channels))
@@ -132,14 +132,14 @@ class PixelShuffle(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class ICNR(keras.initializers.Initializer):
-    """Kernels for a convolution in front of `PixelShuffle`: the r² filters of one output channel start equal.
+    """Initializer for a convolution before `PixelShuffle`: the r² filters of one output channel start equal.
 
-    The two together then begin as a nearest-neighbour upsampling, free of the checkerboard that independent filters
-    leave. The filters themselves are He normal, as in fastai.
+    Convolution and shuffle then begin as nearest-neighbour upsampling, without the checkerboard that independent
+    filters produce. The filters are He normal, as in fastai.
 
     Args:
         scale: the r of the `PixelShuffle` that follows.
-        seed: of the values; a random one by default.
+        seed: seed of the values; random by default.
 
     Source: Aitken et al. 2017, https://arxiv.org/abs/1707.02937.
     """
@@ -159,15 +159,15 @@ class ICNR(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class NearestUp(keras.layers.Layer):
-    """(B, H, W, C) → (B, 2H, 2W, C), every value four times.
+    """Nearest-neighbour upsampling (B, H, W, C) → (B, 2H, 2W, C).
 
-    `keras.layers.UpSampling2D` does the same through `repeat`, in which the TFLite converter loses height and width: it
-    then refuses the convolution that follows.
+    `keras.layers.UpSampling2D` computes the same with `repeat`, but the TFLite converter then loses height and width
+    and refuses the convolution that follows.
     """
 
     def call(self, x: Any) -> Any:
         _, height, width, channels = keras.ops.shape(x)
-        # Side by side in memory, a row's pixels written twice are the row at twice the width.
+        # Each pixel is written twice, side by side in memory: a reshape makes a row of twice the width of that.
         x = keras.ops.concatenate([x, x], axis=3)
         x = keras.ops.reshape(x, (-1, height, 2 * width, channels))
         x = keras.ops.concatenate([x, x], axis=2)
@@ -180,7 +180,7 @@ class NearestUp(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class Fusion(keras.layers.Layer):
-    """[(B, H, W, C) features, (B, V) vector] → (B, H, W, C + V): the vector repeated at every position.
+    """Concatenation of a vector with features at every position: [(B, H, W, C), (B, V)] → (B, H, W, C + V).
 
     Source: Baldassarre et al. 2017 (Deep Koalarization), https://arxiv.org/abs/1712.03400, section 2.3.
     """
@@ -230,10 +230,10 @@ class PooledHints(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class Resize(keras.layers.Layer):
-    """(B, H, W, C) → (B, height, width, C), bilinear without antialiasing (the one that TFLite has).
+    """Bilinear resizing (B, H, W, C) → (B, height, width, C) without antialiasing, which TFLite supports.
 
-    `keras.layers.Resizing` runs in training mode by default and passes that on to the layers called after it; this
-    one has no mode.
+    `keras.layers.Resizing` runs in training mode by default and passes this mode on to the layers after it. This layer
+    has no mode.
     """
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
@@ -253,11 +253,11 @@ class Resize(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class Frozen(keras.layers.Layer):
-    """A network used as it is: inference mode and no trainable variables, whatever the model around it is told.
+    """A network in inference mode without trainable variables, whatever mode the model around it has.
 
-    A functional model passes `training=True` on to the models inside it even where they were called with
-    `training=False`, and `model.trainable = True` thaws all of its layers; neither gets past this layer. Gradients
-    still flow through it to its input.
+    A functional model passes `training=True` on to models inside it, even if they were called with `training=False`,
+    and `model.trainable = True` makes all of its layers trainable. This layer stops both. Gradients still flow through
+    it to its input.
 
     Args:
         network: the model to wrap.
@@ -267,8 +267,8 @@ class Frozen(keras.layers.Layer):
         kwargs["trainable"] = False
         super().__init__(**kwargs)
         network.trainable = False
-        # Under TensorFlow, setting an attribute to the value it has does nothing: in a network read from a file, whose
-        # outer models are frozen already, that line may reach none of the layers inside.
+        # Under TensorFlow, setting an attribute to its present value does nothing. In a network read from a file the
+        # outer models are frozen already, so the line above may not reach the layers inside.
         for variable in network.variables:
             variable.trainable = False
         self.network = network
@@ -279,7 +279,7 @@ class Frozen(keras.layers.Layer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        """Stays False."""
+        """Ignore the value: this layer is never trainable."""
 
     def call(self, inputs: Any) -> Any:
         return self.network(inputs, training=False)
@@ -298,19 +298,19 @@ class Frozen(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class StochasticDropout(keras.layers.Dropout):
-    """Dropout that drops in inference too: the only noise of a pix2pix generator (Isola et al. 2017, section 3.2)."""
+    """Dropout that is active in inference too: the noise of a pix2pix generator (Isola et al. 2017, section 3.2)."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         return super().call(inputs, training=True)
 
 
 def keep_dropout_on(network: keras.Model) -> keras.Model:
-    """A second model over the same layers and weights whose dropout stays on in inference, and nothing else.
+    """Make a second model on the same layers and weights whose dropout stays active in inference.
 
-    Called twice on one condition it gives two predictions; `keras.utils.set_random_seed` before this decides which.
+    Two calls on one condition give two predictions. `keras.utils.set_random_seed` before this call decides which.
 
     Raises:
-        ColorizeError: the network has no dropout, so that all its predictions would be the same.
+        ColorizeError: the network has no dropout, so all its predictions would be the same.
     """
     if not any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in network.layers):
         raise ColorizeError(

@@ -1,4 +1,4 @@
-"""Batch normalization with the constants of one framework, through the fastest kernel that the backend has."""
+"""Batch normalization with the constants of Keras or PyTorch, in the backend's fastest kernel."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import keras
 
 from keras_colorize.models.layers import check_choice
 
-# PyTorch's momentum is the share of the new value, Keras's that of the old average: PyTorch's 0.1 is 0.9 here.
+# PyTorch's momentum is the weight of the new value, Keras' that of the old average: PyTorch's 0.1 is 0.9 here.
 BATCH_NORMS: dict[str, dict[str, float]] = {
     "keras": {"epsilon": 1e-3, "momentum": 0.99},
     "torch": {"epsilon": 1e-5, "momentum": 0.9},
@@ -15,11 +15,11 @@ BATCH_NORMS: dict[str, dict[str, float]] = {
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer: the same arguments, variables and values, but a training step reads its input fewer times.
+    """Keras' batch normalization with a faster training step: the same arguments, variables and values.
 
-    Keras 3 composes mean, variance, scale and shift of separate operations, each a pass over memory. TensorFlow has one
-    kernel for all of them, which this layer takes when it trains on (B, H, W, C) under that backend. In inference, on
-    other backends and where several replicas share their statistics (`synchronized`) it is Keras' own.
+    Keras 3 computes mean, variance, scale and shift in separate operations, each of which passes over memory.
+    TensorFlow has one kernel for all of them. This layer uses it in training on (B, H, W, C) under TensorFlow. It
+    calls Keras' own code in inference, on other backends, and where replicas share statistics (`synchronized`).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -50,7 +50,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        # The kernel's variance, meant for the moving average, is that of a sample: n / (n − 1) times the batch's.
+        # The kernel returns the unbiased variance, n / (n − 1) times the batch's.
         n = tf.cast(tf.size(inputs) // inputs.shape[-1], "float32")
         variance *= (n - 1.0) / n
         self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
@@ -59,7 +59,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def batch_norm(kind: str, init: str, name: str) -> BatchNormalization:
-    """Batch normalization with the constants of one framework.
+    """Make batch normalization with the constants of one framework.
 
     Args:
         kind: "keras" (ε 1e-3, momentum 0.99) or "torch" (ε 1e-5, momentum 0.9).
@@ -67,7 +67,7 @@ def batch_norm(kind: str, init: str, name: str) -> BatchNormalization:
         name: the layer's name.
 
     Raises:
-        ColorizeError: another kind.
+        ColorizeError: the kind is unknown.
     """
     check_choice("batch_norm", kind, BATCH_NORMS)
     scale = keras.initializers.RandomNormal(1.0, 0.02) if init == "normal" else keras.initializers.Ones()

@@ -1,4 +1,4 @@
-"""The patch discriminator of every adversarial system here: it judges 70×70 patches, not whole photos."""
+"""The patch discriminator of every adversarial system here: it classifies patches of 70×70 pixels as real or not."""
 
 from collections.abc import Sequence
 
@@ -19,24 +19,24 @@ def patchgan(
     init: str = "normal",
     batch_norm: str = "torch",
 ) -> keras.Model:
-    """4×4 convolutions over condition and target together: one logit for each 70×70 patch (default filters).
+    """Build 4×4 convolutions on condition and target; with the default filters each logit sees 70×70 pixels.
 
-    The defaults are report B's. Report A differs in `bias_first=False` and `init="glorot"`:
-    its zero-pad and valid convolutions compute what PyTorch's `padding=1` does.
-    [choice] Report D names filters and kernels only: the rest as report B.
+    The defaults are report B's. Report A differs in `bias_first=False` and `init="glorot"`. Its zero padding before
+    valid convolutions is the same as PyTorch's `padding=1`.
+    [choice] Report D gives filters and kernels only; the rest is as in report B.
 
     Args:
         image_size: side in pixels, a multiple of 8, at least 24 (2ⁿ and 3·2ⁿ with n + 1 filters); None for free sizes.
         condition_channels: channels of the condition, in [-1, 1].
         target_channels: channels of the target, real or generated, in [-1, 1].
-        filters: all but the last have stride 2; all but the first have BN.
-        bias_first: a bias in the first convolution; the others have none, but the last, which gives the logits.
+        filters: of the convolutions before the logits; all but the last have stride 2, all but the first have BN.
+        bias_first: give the first convolution a bias. Of the others only the one of the logits has a bias.
         init: "glorot", or "normal": convolutions N(0, 0.02), BN scale N(1, 0.02).
         batch_norm: "keras" or "torch", whose ε and momentum BN takes.
 
     Returns:
         Model [`condition` (B, S, S, condition_channels), `target` (B, S, S, target_channels)] → `patch_logits`
-        (B, S/8 − 2, S/8 − 2, 1), float32, not squashed: 30×30 at 256×256.
+        (B, S/8 − 2, S/8 − 2, 1), float32, without a sigmoid: 30×30 at 256×256.
 
     Raises:
         ColorizeError: the size does not fit, or an argument has a value that does not exist.
@@ -52,7 +52,7 @@ def patchgan(
     for number, width in enumerate(filters, 1):
         first, last = number == 1, number == len(filters)
         if last:
-            # "same" would pad an even size by 1 + 2 at stride 1, and keep it.
+            # At stride 1, "same" would pad by 1 and 2 pixels and keep the size.
             x = keras.layers.ZeroPadding2D(1, name=f"block_{number}_pad")(x)
         x = keras.layers.Conv2D(
             width,

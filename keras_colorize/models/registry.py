@@ -1,7 +1,7 @@
-"""Architectures by name.
+"""The registry of architectures.
 
-A builder registers itself with `@architecture("unet")`; recipes name it; `build` calls it. The
-registry knows nothing of any architecture: `keras_colorize.models` imports the families.
+A builder registers itself with `@architecture("unet")`, a recipe names it, and `build` calls it. The registry imports
+no architecture: `keras_colorize.models` imports them all.
 """
 
 import inspect
@@ -35,12 +35,12 @@ def architecture(name: str, kind: Kind = "generator") -> Callable[[Builder], Bui
 
 
 def names(kind: Kind = "generator") -> list[str]:
-    """The registered names of one kind, sorted."""
+    """Return the registered names of one kind, sorted."""
     return sorted(_BUILDERS[kind])
 
 
 def arguments(name: str, kind: Kind = "generator") -> list[str]:
-    """Names of the arguments that the builder `name` takes.
+    """Return the names of the arguments that the builder `name` takes.
 
     Raises:
         ColorizeError: the name is unknown.
@@ -49,10 +49,18 @@ def arguments(name: str, kind: Kind = "generator") -> list[str]:
 
 
 def build(name: str, kind: Kind = "generator", **args: Any) -> Any:
-    """Build the network `name` with its builder's arguments.
+    """Build the network `name`.
+
+    Args:
+        name: of a registered architecture.
+        kind: "generator" or "discriminator".
+        args: arguments of the builder, such as `image_size`; a list stands for any sequence.
+
+    Returns:
+        A functional `keras.Model` with fresh weights.
 
     Raises:
-        ColorizeError: the name, or the name of an argument, is unknown, or a value is not of the argument's type.
+        ColorizeError: the name of the architecture or of an argument is unknown, or a value has the wrong type.
     """
     builder = _builder(name, kind)
     known = inspect.signature(builder).parameters
@@ -76,7 +84,7 @@ def _builder(name: str, kind: Kind) -> Builder:
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Whether a plain value, as TOML gives it, is of a builder's annotated type."""
+    """Say whether a plain value from TOML has the annotated type of an argument."""
     if isinstance(hint, types.UnionType):
         return any(_fits(option, value) for option in typing.get_args(hint))
     if typing.get_origin(hint) is Sequence:

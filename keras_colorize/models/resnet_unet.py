@@ -1,7 +1,7 @@
 """fastai's DynamicUnet on ResNet-18 (reports B and C): pretrained encoder, PixelShuffle decoder.
 
-A converter of PyTorch weights finds fastai's modules under these names (`layers.0`, the encoder, is mapped in
-`backbones.resnet18`):
+fastai's modules have these names here, for the conversion of PyTorch weights (`backbones.resnet18` lists those of the
+encoder, `layers.0`):
 
     layers.1                          middle_bn
     layers.3.0.0, layers.3.1.0        middle_conv_1, middle_conv_2
@@ -32,20 +32,23 @@ def resnet_unet(
     *,
     backbone_weights: str = "pretrained",
 ) -> keras.Model:
-    """31,099,672 trainable parameters with one channel in and two out; 31,111,320 with the moving statistics.
+    """Build fastai's DynamicUnet with a ResNet-18 encoder.
+
+    It has 31,099,672 trainable parameters with one channel in and two out, 31,111,320 with the moving statistics.
 
     Args:
-        image_size: side in pixels, a multiple of 32; None for free sizes (each a multiple of 32).
-        condition_channels: 1, or 3.
-        target_channels: of the prediction.
+        image_size: side in pixels, a multiple of 32; None for free sizes, all multiples of 32.
+        condition_channels: channels of the condition, 1 or 3, in [-1, 1].
+        target_channels: channels of the prediction.
         backbone_weights: "pretrained" (ImageNet) or "random".
 
     Returns:
-        condition (B, S, S, condition_channels) → prediction (B, S, S, target_channels), float32, without bounds: the
-        head is linear.
+        Model `condition` (B, S, S, condition_channels) → `prediction` (B, S, S, target_channels), float32, without
+        bounds since the head is linear.
 
     Raises:
-        ColorizeError: a size, a number of channels or a word that does not fit, or weights that cannot be had.
+        ColorizeError: the size, the number of channels or `backbone_weights` does not fit, or the pretrained weights
+            cannot be loaded.
 
     Source: fastai's `DynamicUnet` with `models.resnet18`.
     """
@@ -83,13 +86,13 @@ def resnet_unet(
 
 
 def _conv(x: Any, filters: int, name: str, activation: str | None = "relu") -> Any:
-    """`C k3`, bias, no normalization; He normal as fastai starts them."""
+    """Apply a 3×3 convolution with bias, without normalization; He normal as in fastai."""
     return layers.Conv2D(filters, 3, padding="same", activation=activation, kernel_initializer="he_normal", name=name)(
         x
     )
 
 
 def _shuffle_up(x: Any, filters: int, name: str) -> Any:
-    """(B, H, W, ·) → (B, 2H, 2W, filters): `C k1`, ReLU, PixelShuffle."""
+    """Apply 1×1 convolution, ReLU and PixelShuffle: (B, H, W, ·) → (B, 2H, 2W, filters)."""
     x = layers.Conv2D(4 * filters, 1, activation="relu", kernel_initializer=ICNR(), name=f"{name}_shuffle_conv")(x)
     return PixelShuffle(name=f"{name}_shuffle")(x)

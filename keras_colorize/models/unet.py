@@ -1,6 +1,6 @@
-"""The U-Net of 4×4 convolutions with stride 2 that reports A, B and D share.
+"""The U-Net of 4×4 convolutions with stride 2 of reports A, B and D.
 
-The arguments say what differs between them:
+The arguments set the differences between them:
 
 * report A, appendices C and D (`gan_lab`, `gan_rgb`), 8 downs at 256×256:
   `dropout_downs=(1, 2, 3)`, `dropout_ups=(1, 2, 3)`, `up_activation="leaky_relu"`, `batch_norm="torch"`
@@ -9,9 +9,9 @@ The arguments say what differs between them:
 * report D (`unet_skip`, `unet_noskip`), 7 downs at 128×128, the default filters:
   `init="normal"`, `batch_norm="torch"`, and `skips=False` for the second
 
-[choice] Report A names neither BN's constants, PyTorch's here, nor the initial weights, Keras' default.
-[choice] What report D leaves out is as in pix2pix: BN on all but the first down, with its constants, leaky ReLU down,
-ReLU up, tanh, no biases, N(0, 0.02). It names no dropout: none.
+[choice] Report A gives neither the constants of BN nor the initial weights: PyTorch's constants, Keras' weights.
+[choice] Where report D is silent, pix2pix decides: BN on all downs but the first, with PyTorch's constants, leaky ReLU
+down, ReLU up, tanh, no biases, N(0, 0.02). Report D mentions no dropout, so there is none.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def unet(
     init: str = "glorot",
     batch_norm: str = "keras",
 ) -> keras.Model:
-    """Encoder of strided convolutions, decoder of transposed ones, skip connections between them.
+    """Build an encoder of strided convolutions and a decoder of transposed ones, with skip connections.
 
     Layers are named `down_1_conv` (outermost) to `down_n_conv` (innermost), `up_1_conv` (innermost) to
     `up_{n-1}_conv`, `head_conv`; likewise `_bn`, `_dropout`, `_activation`. Only `head_conv` has a bias.
@@ -51,20 +51,20 @@ def unet(
 
     Args:
         image_size: side in pixels, a multiple of 32 (of 2ⁿ with n < 5 filters); None for free sizes, which must
-            then be multiples of 2ⁿ for all n filters. A side that cannot be halved n times takes as many downs as
-            it can, and the last filters go: 64 takes six downs to 1×1, 96 five to 3×3.
+            then be multiples of 2ⁿ for all n filters. A side that cannot be halved n times has fewer downs, without
+            the last filters: 64 has six downs to 1×1, 96 has five to 3×3.
         condition_channels: channels of the condition, in [-1, 1].
         target_channels: channels of the prediction, in [-1, 1].
-        filters: of the downs, outermost first; the ups take the same in reverse, without the innermost.
+        filters: of the downs, outermost first; the ups have the same in reverse, without the innermost.
         skips: concatenate each up with the encoder map of its size.
-        activation_first: activation, convolution, BN, dropout (report B) rather than convolution, BN, dropout,
-            activation (reports A and D).
-        up_activation: "relu" or "leaky_relu"; the downs have leaky ReLU, slope 0.2.
-        innermost_bn: batch normalization on the innermost down too. All other downs but the first have it, and all ups.
+        activation_first: the order is activation, convolution, BN, dropout (report B) instead of convolution, BN,
+            dropout, activation (reports A and D).
+        up_activation: "relu" or "leaky_relu"; the downs have leaky ReLU with slope 0.2.
+        innermost_bn: give the innermost down BN too. All ups have it, and all other downs but the first.
         dropout: rate, in [0, 1).
-        dropout_downs: which downs have dropout, as numbered in the layers' names.
-        dropout_ups: which ups have dropout, as numbered in the layers' names, so that it stays at the innermost
-            ones when the depth shrinks with the image.
+        dropout_downs: numbers of the downs with dropout, as in the layers' names.
+        dropout_ups: numbers of the ups with dropout, as in the layers' names. They count from the innermost up, so
+            dropout stays there when a small image has fewer downs.
         init: "glorot", or "normal": convolutions N(0, 0.02), BN scale N(1, 0.02).
         batch_norm: "keras" or "torch", whose ε and momentum BN takes.
 
@@ -119,7 +119,7 @@ def unet(
         maps.append(x)
 
     # Decoder
-    # [choice] Report D's "same filters in reverse" would be one up too many for 128×128: the innermost is not repeated.
+    # [choice] Report D's "same filters in reverse" gives one up too many for 128×128: the innermost is not repeated.
     for number, width in enumerate(reversed(filters[:-1]), 1):
         name = f"up_{number}"
         x = block(
@@ -142,7 +142,7 @@ def unet(
 
 
 def _depth(image_size: int | None, most: int) -> int:
-    """How many downs a side of `image_size` pixels takes, at most `most`."""
+    """Return how often a side of `image_size` pixels can be halved, at most `most` times."""
     least = min(LEAST_DOWNS, most)
     layers.check_image_size("unet", image_size, 2**least)
     if image_size is None:

@@ -1,4 +1,4 @@
-"""Report C's U-Net: convolutions and max pooling down, 2×2 transposed convolutions up."""
+"""The U-Net of report C: convolutions and max pooling down, 2×2 transposed convolutions up."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,15 @@ def unet_maxpool(
     *,
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
 ) -> keras.Model:
-    """U-Net whose decoder joins the skip before batch normalization: transposed convolution, concat, BN, ReLU.
+    """Build a U-Net whose decoder normalizes after the skip: transposed convolution, concatenation, BN, ReLU.
 
-    Convolutions start at N(0, 0.02), BN scales at N(1, 0.02); BN has PyTorch's constants. No dropout.
+    Convolutions start at N(0, 0.02), BN scales at N(1, 0.02). BN has PyTorch's constants. There is no dropout.
 
     Args:
-        image_size: side in pixels, a multiple of 16 (of 2ⁿ⁻¹ with n filters); None for free sizes, which must then
-            be such multiples.
+        image_size: side in pixels, a multiple of 16 (of 2ⁿ⁻¹ with n filters); None for free sizes, all such multiples.
         condition_channels: channels of the condition, in [-1, 1].
         target_channels: channels of the prediction, in [-1, 1].
-        filters: of the encoder blocks, the bottleneck last; the decoder takes the others in reverse.
+        filters: of the encoder blocks, with the bottleneck last; the decoder has the others in reverse.
 
     Returns:
         Model `condition` (B, S, S, condition_channels) → `prediction` (B, S, S, target_channels), float32.
@@ -35,11 +34,11 @@ def unet_maxpool(
 
     Source: report C, `unet_gan`.
     """
-    # [choice] Report C says that channels double, not where they start: 64-128-256-512 and a 1024 bottleneck.
+    # [choice] Report C says that channels double but not from where: 64, 128, 256, 512 and 1024 in the bottleneck.
     layers.check_filters("unet_maxpool", filters, least=2)
     layers.check_image_size("unet_maxpool", image_size, 2 ** (len(filters) - 1))
 
-    # [choice] Report C does not speak of biases: none before BN, which would cancel them.
+    # [choice] Report C does not mention biases. There are none before BN, which would cancel them.
     def convolution(
         kind: type[keras.layers.Layer], width: int, kernel_size: int, name: str, **options: int
     ) -> keras.layers.Layer:

@@ -20,27 +20,29 @@ def vivid(
     filters: Sequence[int] = (32, 64, 128, 256),
     blocks: Sequence[int] = (0, 2, 2, 2),
 ) -> keras.Model:
-    """4,455,253 parameters with 309 classes, and 6.9 GFLOP for a photo of 256×256.
+    """Build a residual encoder and decoder that predicts chroma classes at a quarter of the photo's size.
 
-    (A multiplication and its addition count as two.)
+    Four stages of residual blocks work at 1/2, 1/4, 1/8 and 1/16 of the size. A vector pooled from the last stage is
+    added at every position, so that each sees the whole scene. Bilinear upsampling and skip connections lead back to
+    1/4, where the classes are predicted. A quarter is enough, since chroma is smooth where lightness is smooth, and the
+    edge-aware enlargement of the Colorizer restores the edges. The network uses only operations that phones
+    accelerate: convolution, addition, mean and bilinear resizing.
 
-    Stages of residual blocks at 1/2, 1/4, 1/8 and 1/16 of the photo's size; a pooled vector at the bottom tells every
-    place about the whole scene; bilinear upsampling and skips back to 1/4, where the classes are predicted. Chroma
-    is smooth where lightness is, so that a quarter of the size is enough for it, and the colorizer's edge-aware
-    enlargement gives back the edges. Convolution, addition, mean and bilinear resizing only: what phones accelerate.
+    It has 4,455,253 parameters with 309 classes. A photo of 256×256 takes 6.9 GFLOP, where a multiplication and its
+    addition count as two.
 
     Args:
-        image_size: side in pixels, a multiple of 16; None for free sizes (each a multiple of 16).
-        condition_channels: 1.
-        target_channels: Q classes.
-        filters: of the stages.
-        blocks: residual blocks of each stage.
+        image_size: side in pixels, a multiple of 16; None for free sizes, all multiples of 16.
+        condition_channels: channels of the condition, in [-1, 1].
+        target_channels: number of classes.
+        filters: of the four stages.
+        blocks: number of residual blocks in each stage.
 
     Returns:
-        condition (B, S, S, condition_channels) → logits (B, S/4, S/4, target_channels), float32.
+        Model `condition` (B, S, S, condition_channels) → `prediction`, logits (B, S/4, S/4, target_channels), float32.
 
     Raises:
-        ColorizeError: a size or a list that does not fit.
+        ColorizeError: the size is not a multiple of 16, or there are too few filters.
     """
     check_image_size("vivid", image_size, 16)
     check_filters("vivid", filters, 4)
@@ -87,7 +89,7 @@ def _conv(x: Any, filters: int, name: str, *, kernel: int = 3, strides: int = 1,
 
 
 def _residual(x: Any, name: str) -> Any:
-    """Two convolutions around which the input passes (He et al. 2016)."""
+    """Apply two convolutions and add their input (He et al. 2016)."""
     y = _conv(x, x.shape[-1], f"{name}_1")
     y = _conv(y, x.shape[-1], f"{name}_2", activation=False)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))

@@ -1,8 +1,9 @@
-"""Weights of one network in one file: Keras' own format for runs, and a packed one for the package.
+"""Weights of a network in one file: Keras' own format for runs, and packed weights for the package.
 
-A packed file is a NumPy archive with an array per variable, by path. Kernels take half the space in float16, whose
-rounding changes colours by less than the rounding of a photo to 8 bits (`tests/test_packed.py`); vectors, such as the
-moving statistics of normalization, stay float32. The zoo's recipes state the SHA-256 of their file.
+A file of packed weights is a NumPy archive with one array per variable, named by the variable's path. Kernels are
+float16, which halves the file and changes colours by less than the rounding of a photo to 8 bits
+(`tests/test_packed.py`). Vectors, such as the moving statistics of normalization, stay float32. A recipe of the zoo
+states the SHA-256 of its file.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ PACKED_SUFFIX = ".npz"
 
 
 def save_weights(network: keras.Model, file: Path) -> None:
-    """Write a network's weights, whole or not at all."""
+    """Write the weights of a network as a `.weights.h5` file, whole or not at all."""
     with written_whole(file) as temporary:
         network.save_weights(temporary)
 
@@ -32,10 +33,10 @@ def load_weights(network: keras.Model, file: Path) -> None:
     """Read a `.weights.h5` file into a network of the same architecture.
 
     Raises:
-        ColorizeError: the file is broken, or of another network.
+        ColorizeError: the file is broken, or belongs to another network.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # about groups that differ: the error says it in one line
+        with warnings.catch_warnings(action="ignore"):  # about groups that differ, which the error below names
             network.load_weights(file)
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
@@ -43,7 +44,7 @@ def load_weights(network: keras.Model, file: Path) -> None:
 
 
 def pack_weights(network: keras.Model, file: Path) -> str:
-    """Write a network's weights, whole or not at all; returns the SHA-256 of the file."""
+    """Write the packed weights of a network, whole or not at all, and return the file's SHA-256."""
     arrays = {}
     for variable in network.variables:
         values = keras.ops.convert_to_numpy(variable)
@@ -60,11 +61,12 @@ def unpack_weights(network: keras.Model, file: Any, sha256: str = "") -> None:
     """Read a packed file into a network of the same architecture.
 
     Args:
+        network: its variables are overwritten.
         file: a path, or a resource of the package.
-        sha256: what the file's digest must be; empty skips the check.
+        sha256: the expected SHA-256 of the file; empty skips the check.
 
     Raises:
-        ColorizeError: the file is missing, damaged, or of another network.
+        ColorizeError: the file is missing or damaged, or belongs to another network.
     """
     try:
         data = file.read_bytes()
@@ -90,10 +92,10 @@ def unpack_weights(network: keras.Model, file: Any, sha256: str = "") -> None:
 
 
 def load_packaged(name: str, network: keras.Model) -> None:
-    """Read the weights that the package has for a system of the zoo.
+    """Read the packaged weights of a system of the zoo into its network.
 
     Raises:
-        ColorizeError: it has none, or they are damaged.
+        ColorizeError: the system comes without weights, or they are damaged.
     """
     unpack_weights(network, zoo_folder() / f"{name}{PACKED_SUFFIX}", packaged_sha256(name))
 

@@ -1,8 +1,8 @@
-"""A system is a recipe: frozen dataclasses read from TOML, every field checked, every typo answered.
+"""The fields of a recipe: frozen dataclasses that are read from TOML and checked field by field.
 
-A recipe names the architecture, the space, the data, the losses, the optimizers and the schedule;
-whatever a report varied is a field here. `Recipe.load("unet_skip")` reads one from the zoo,
-`Recipe.load("mine.toml")` a file, and `extends = "…"` in a file starts from another recipe.
+A recipe names the architecture, the space, the data, the losses, the optimizers and the schedule of a system.
+Everything that the reports vary is a field here. `Recipe.load("unet_skip")` reads a recipe of the zoo and
+`Recipe.load("mine.toml")` a file; `extends = "…"` in a file starts from another recipe.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from keras_colorize.recipes.toml import bounded, from_table, merge, nested, pars
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture of the registry and its builder's own arguments."""
+    """The name of an architecture in the registry, and arguments of its builder."""
 
     name: str = ""
     args: dict[str, Any] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Data:
-    """Which photos, at what size, in which splits. `limit` is photos per split, 0 for all."""
+    """Photos, their size and their splits. `limit` is the largest number of photos per split, 0 for all."""
 
     source: str = "sample"
     image_size: int = bounded(256, 1)
@@ -42,14 +42,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Augment:
-    """On the device, each photo of a batch on its own; `noise` is the half width of uniform noise on the condition.
+    """Random changes of training photos, drawn for each photo and applied on the device.
 
-    With `crop_margin` training photos are so many pixels larger than `data.image_size`, which is cut out at random;
-    with a `zoom` above 1 the window that is cut is as large as the photo or up to so many times smaller, and scaled.
+    With `crop_margin`, photos are read this many pixels larger than `data.image_size`, and a window of that size is
+    cut at a random place. With `zoom` above 1 the window is up to this many times smaller than the photo, and scaled
+    up. `noise` is the half width of uniform noise on the condition.
 
-    `borders` is the share of photos that get a plain border, `aging` the probability of each effect that ages the
-    lightness (keras_colorize.data.wear). `hints` is the share of photos that get hints, where the recipe takes some:
-    `hint_mean` of them on average, most of the time, each a square of an odd side up to `hint_patch` pixels.
+    `borders` is the share of photos that get a plain border. `aging` is the probability of each effect that ages the
+    lightness (keras_colorize.data.wear). `hints` is the share of photos that get hints, where the recipe takes hints:
+    mostly `hint_mean` of them on average, each a square with an odd side of at most `hint_patch` pixels.
     """
 
     flip_horizontal: bool = True
@@ -67,11 +68,11 @@ class Augment:
 
 @dataclass(frozen=True)
 class Loss:
-    """Terms of the generator's loss, and how the discriminator's two parts are joined.
+    """Terms of the generator's loss, and the reduction of the discriminator's two terms.
 
-    `saturating` trains the generator on minus the discriminator's loss (minimax) rather than on "real";
-    `perceptual_weight` is of the distance between VGG16 features with lightness held constant. `cross_entropy` goes
-    with the space `binned_lab` and only with it; `rebalancing` weighs its rare colours, from 0 (all alike) to 1.
+    `saturating` trains the generator to maximize the discriminator's loss (minimax) instead of to be taken for real.
+    `perceptual_weight` weighs the distance of VGG16 features at the true lightness. `cross_entropy` and the space
+    `binned_lab` need each other; `rebalancing` gives rare colours more weight there, from 0 (all colours alike) to 1.
     """
 
     reconstruction: Literal["l1", "l2", "cross_entropy"] = "l1"
@@ -87,9 +88,9 @@ class Loss:
 class Optimizer:
     """`beta_1` and `beta_2` are Adam's, `momentum` is SGD's; `weight_decay` is decoupled (Adam's makes it AdamW).
 
-    The learning rate rises from 0 in `warmup_steps`; with `decay = "linear"` it then falls to 0 at the run's end.
-    `average` is the share that a running average of the generator's weights keeps at each step; where it is not 0,
-    the averaged weights are validated, shown and saved. For a discriminator's own optimizer it must be 0.
+    The learning rate rises from 0 during `warmup_steps`; with `decay = "linear"` it then falls to 0 at the end of the
+    run. `average` is the decay of a moving average of the generator's weights. If it is not 0, the averaged weights are
+    validated, previewed and saved. For the optimizer of a discriminator it must be 0.
     """
 
     name: Literal["adam", "sgd"] = "adam"
@@ -105,11 +106,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and when something is written.
+    """The length of a run, and the intervals at which it writes.
 
-    `steps_per_epoch` 0 is one pass over the photos; the discriminator learns once per `discriminator_every`
-    steps; a row goes to the log every `log_every` steps and at an epoch's end, pictures every `preview_every`
-    epochs, a checkpoint every `checkpoint_minutes` and at the end.
+    `steps_per_epoch` 0 stands for one pass over the photos. The discriminator learns in every `discriminator_every`-th
+    step. The log gets a row every `log_every` steps and at the end of an epoch. Previews are written every
+    `preview_every` epochs, checkpoints every `checkpoint_minutes` and at the end.
     """
 
     epochs: int = bounded(50, 1)
@@ -122,15 +123,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a distribution over quantized chroma becomes one colour, in the space `binned_lab`.
+    """The colour that is made of a distribution over quantized chroma, in the space `binned_lab`.
 
-    `temperature` is of the annealed mean; `undo_rebalancing` takes so much of what `loss.rebalancing` gave to rare
-    colours back, from 0 to all of it at 1; `gain` multiplies the chroma that comes out, and `cast`, from 0 to 1, once
-    more the photo's mean chroma: below 1 a photo's colours lie further apart and it has less of one tint.
+    `temperature` is that of the annealed mean. `undo_rebalancing` removes the weight that `loss.rebalancing` gave to
+    rare colours: none of it at 0, all of it at 1. `gain` multiplies the resulting chroma. `cast` is the share of the
+    photo's mean chroma that is kept: below 1 a photo is less tinted and its colours differ more.
 
-    A mean of several plausible colours is greyer than each of them. `expected_chroma` makes up for that in each photo:
-    chroma is multiplied by the ratio of the mean chroma of the distribution's classes to the chroma of their mean, to
-    this power, from 0 (not at all) to 1.
+    The mean of several plausible colours is greyer than each of them. `expected_chroma` corrects that in each photo: it
+    multiplies chroma by the ratio of the classes' mean chroma to the chroma of their mean, raised to this power, from
+    0 (no correction) to 1.
     """
 
     temperature: float = bounded(0.38, 0.05, 1)
@@ -142,7 +143,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Before the schedule's epochs: the generator alone on its reconstruction loss, with its own Adam."""
+    """Epochs before the schedule, in which the generator learns the reconstruction loss alone with its own Adam."""
 
     epochs: int = bounded(0, 0)
     learning_rate: float = bounded(1e-4, 0)
@@ -151,10 +152,10 @@ class Pretrain:
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when `monitor` on the validation photos has not improved `patience` times; the best weights come back.
+    """Stop when `monitor` has not improved `patience` times on the validation photos, and restore the best weights.
 
-    It is looked at every `every` epochs of the schedule. `fid` is measured with `fid_network`, a name or file of
-    `keras_colorize.metrics`.
+    `monitor` is measured every `every` epochs of the schedule. `fid` uses `fid_network`, a name or a file that
+    `keras_colorize.metrics` takes.
     """
 
     monitor: Literal["none", "g_reconstruction", "ab_mae", "psnr", "pixel_accuracy_5", "fid"] = "none"
@@ -165,9 +166,9 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Runtime:
-    """How it runs, not what it computes: `auto` looks at the hardware (docs/numerics.md).
+    """Settings of the execution. `auto` chooses by the hardware (docs/numerics.md).
 
-    `strategy` is on one device, on all devices of the machine, or on those of several machines (docs/scale.md).
+    `strategy` uses one device, all devices of the machine, or the devices of several machines (docs/scale.md).
     """
 
     seed: int = bounded(0, 0)
@@ -179,14 +180,14 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a run needs to be run again.
+    """A system and its training: everything that is needed to repeat a run.
 
-    `initial_weights` are what the generator starts from: a file of weights, or `zoo` for those that the package has for
-    the system of this name. Where there are none, `encoder_weights` is a file of ImageNet weights for the encoder of an
-    architecture that takes some (keras_colorize.models.encoder), checked by `encoder_sha256`. `hints` says that the
-    generator takes colours at places beside lightness. `backbone_weights` is for every network that others trained:
-    encoders, extractors, VGG, FID's Inception. `stochastic` keeps dropout on when photos are colorized, the model's
-    only noise (report B).
+    The generator starts from `initial_weights`: a file of weights, or "zoo" for the packaged weights of the system of
+    this name. Without them, an architecture with such an encoder starts from `encoder_weights`, a file of ImageNet
+    weights that `encoder_sha256` checks (keras_colorize.models.encoder). With `hints` the generator takes colours at
+    places beside lightness. `backbone_weights` applies to every network that others have trained: encoders, extractors,
+    VGG, and the Inception of FID. `stochastic` keeps dropout active when photos are colorized; it is the model's only
+    noise (report B).
     """
 
     name: str = ""
@@ -214,10 +215,10 @@ class Recipe:
 
     @classmethod
     def load(cls, name_or_file: str | Path, overrides: Iterable[str] = ()) -> "Recipe":
-        """The recipe of the zoo or of a file, with `section.field=value` overrides applied.
+        """Read a recipe of the zoo or of a file, and apply `section.field=value` overrides.
 
         Raises:
-            ColorizeError: no such recipe, a field that does not exist, or a value that does not fit.
+            ColorizeError: there is no such recipe or field, or a value does not fit.
         """
         table = read_table(str(name_or_file))
         table.pop("card", None)
@@ -227,16 +228,22 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Recipe":
-        """Check a table of plain values, as TOML gives it, field by field."""
+        """Make a recipe of a table of plain values, and check it field by field.
+
+        Raises:
+            ColorizeError: a field is unknown, a value does not fit, or two values contradict each other.
+        """
         recipe = from_table(cls, table)
         if not recipe.generator.name:
-            raise ColorizeError('the recipe names no generator: expected generator.name = "…"')
+            raise ColorizeError('the recipe has no generator: expected generator.name = "…"')
         if recipe.augment.hints and not recipe.hints:
             raise ColorizeError(
                 "augment.hints is set, but the generator takes none: set hints = true, or augment.hints = 0"
             )
         if recipe.discriminator is None and recipe.pretrain.epochs:
-            raise ColorizeError("pretrain.epochs needs a discriminator to come after it: raise schedule.epochs instead")
+            raise ColorizeError(
+                "pretrain.epochs comes before a discriminator, and there is none: raise schedule.epochs instead"
+            )
         if (recipe.space == "binned_lab") != (recipe.loss.reconstruction == "cross_entropy"):
             raise ColorizeError(
                 f"loss.reconstruction is {recipe.loss.reconstruction!r} and space is {recipe.space!r}:"
@@ -252,11 +259,15 @@ class Recipe:
         return recipe
 
     def to_toml(self) -> str:
-        """Every value, defaults too, as TOML that `Recipe.load` reads back unchanged."""
+        """Return all values, with the defaults, as TOML that `Recipe.load` reads back unchanged."""
         return tomli_w.dumps(plain_table(self))
 
     def with_values(self, **dotted: Any) -> "Recipe":
-        """A checked copy with fields replaced: `recipe.with_values(**{"data.image_size": 64})`."""
+        """Return a checked copy with fields replaced: `recipe.with_values(**{"data.image_size": 64})`.
+
+        Raises:
+            ColorizeError: as `from_dict`.
+        """
         table = plain_table(self)
         for path, value in dotted.items():
             table = merge(table, nested(path, value), NETWORKS)

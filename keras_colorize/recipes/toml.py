@@ -1,4 +1,4 @@
-"""TOML tables and frozen dataclasses: one laid over another, every field checked, every typo answered."""
+"""TOML tables and frozen dataclasses: merging, checks of every field, and suggestions for typos."""
 
 import dataclasses
 import tomllib
@@ -12,20 +12,20 @@ from keras_colorize.errors import ColorizeError, did_you_mean
 
 
 def bounded(default: float, low: float, high: float | None = None) -> Any:
-    """A field for numbers from `low` to `high`, both allowed; without `high` there is no upper end."""
+    """Make a dataclass field for numbers from `low` to `high`, both included; None means no upper bound."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
 def from_table(cls: Any, table: Any, path: str = "") -> Any:
-    """A dataclass of plain values, as TOML gives them; what the table lacks keeps its default.
+    """Make a dataclass of a table of plain values; missing fields keep their defaults.
 
     Args:
-        cls: a dataclass of texts, numbers, lists, tables, literals, and of such dataclasses, which may be `X | None`.
+        cls: a dataclass whose fields are texts, numbers, lists, tables, literals, or such dataclasses (`X | None` too).
         table: values by field.
-        path: where the table stands, for messages.
+        path: dotted name of the table, for messages.
 
     Raises:
-        ColorizeError: a field that does not exist, or a value of another type or out of range.
+        ColorizeError: a field is unknown, or a value has the wrong type or is out of range.
     """
     if not isinstance(table, dict):
         raise ColorizeError(f"{path or 'the recipe'} is {table!r}: expected a table of fields")
@@ -43,15 +43,17 @@ def from_table(cls: Any, table: Any, path: str = "") -> Any:
 
 
 def plain_table(instance: Any) -> dict[str, Any]:
-    """What `from_table` makes the same dataclass of again: every field, defaults too, but for those that are None."""
+    """Return the table of all fields that are not None; `from_table` makes an equal dataclass of it."""
     return _drop_none(dataclasses.asdict(instance))
 
 
 def merge(base: dict[str, Any], over: dict[str, Any], named: Collection[str] = ()) -> dict[str, Any]:
-    """Table `over` laid over `base`, field by field.
+    """Merge the table `over` into a copy of `base`, field by field.
 
     Args:
-        named: tables that belong to their `name`: with another one they replace what was there.
+        base: the table with the values of lower precedence.
+        over: the table with the values of higher precedence.
+        named: keys of tables that depend on their `name`: if the names differ, the table replaces the other.
     """
     merged = dict(base)
     for key, value in over.items():
@@ -65,17 +67,17 @@ def merge(base: dict[str, Any], over: dict[str, Any], named: Collection[str] = (
 
 
 def nested(path: str, value: Any) -> dict[str, Any]:
-    """`{"data": {"image_size": 64}}` for `data.image_size` and 64."""
+    """Return `{"data": {"image_size": 64}}` for `data.image_size` and 64."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return value
 
 
 def parse_override(override: str) -> dict[str, Any]:
-    """The table that `section.field=value` says; the value is TOML, or a bare word.
+    """Return the table of an override `section.field=value`; the value is TOML, or a word without quotes.
 
     Raises:
-        ColorizeError: it says none.
+        ColorizeError: there is no field or no equals sign.
     """
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
