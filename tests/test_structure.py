@@ -55,13 +55,12 @@ GERUNDS = {"training", "early_stopping"}
 STILL_CIRCLES: set[frozenset[str]] = set()
 STILL_MISNAMED: set[str] = {
     "evaluation.finding", "export.cheap_color", "export.extras", "export.fitting", "export.served", "images.deep",
-    "metrics.streaming",
 }  # fmt: skip
-STILL_TWICE: set[str] = {"Entry", "Frame", "Card", "Network"}
+STILL_TWICE: set[str] = {"Entry", "Frame", "Card"}
 STILL_SPEAKS: set[str] = {
-    "beam.jobs", "beam.options", "beam.run", "color.bins", "convert.files",
-    "evaluation.distances", "evaluation.evaluate", "export.export", "export.request", "export.served", "export.verify",
-    "images.decode", "images.encode",
+    "beam.jobs", "beam.options", "beam.run", "color.bins", "convert.files", "evaluation.distances",
+    "evaluation.evaluate", "export.export", "export.request", "export.served", "export.verify", "images.decode",
+    "images.encode",
 }  # fmt: skip
 
 
