@@ -5,11 +5,14 @@ import hashlib
 import numpy as np
 import pytest
 
+from keras_colorize.cli import main
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models.weights import load_packaged, pack_weights, unpack_weights
-from keras_colorize.recipes import load_card, packaged_names, zoo_folder
+from keras_colorize.models.networks import build_generator
+from keras_colorize.models.weights import average_weights, load_packaged, pack_weights, save_weights, unpack_weights
+from keras_colorize.recipes import Recipe, load_card, packaged_names, zoo_folder
+from keras_colorize.runs.folder import RunFolder
 from tests.networks import build_small, random_inputs
 
 
@@ -40,6 +43,45 @@ def test_what_does_not_fit_is_refused(tmp_path):
         unpack_weights(network, file)
     with pytest.raises(ColorizeError, match="cannot be read"):
         unpack_weights(network, tmp_path / "none.npz")
+
+
+def test_networks_are_averaged_by_their_shares():
+    networks = [build_small("vivid") for _ in range(3)]
+    before = [network.get_weights() for network in networks]
+    average_weights(networks, [1, 2, 5])
+    for index, average in enumerate(networks[0].get_weights()):
+        expected = (before[0][index] + 2 * before[1][index] + 5 * before[2][index]) / 8
+        np.testing.assert_allclose(average, expected, atol=1e-6)
+    assert all((a == b).all() for a, b in zip(before[2], networks[2].get_weights(), strict=True))
+    with pytest.raises(ColorizeError, match="a positive number for each of 2 runs"):
+        average_weights(networks[:2], [1.0])
+    with pytest.raises(ColorizeError, match="a positive number for each of 2 runs"):
+        average_weights(networks[:2], [1.0, 0.0])
+    with pytest.raises(ColorizeError, match="expected one architecture"):
+        average_weights([networks[0], build_small("cnn")], [1.0, 1.0])
+
+
+def test_the_command_packs_the_average_of_runs(tmp_path, capsys):
+    recipe = Recipe.load("vivid", ["generator.args.filters=[8,8,8,8]", "data.image_size=32"])
+    folders, values = [], []
+    for number in range(2):
+        folder = RunFolder.create(tmp_path / str(number), recipe)
+        network = build_generator(recipe)
+        save_weights(network, folder.generator_weights)
+        folders.append(str(folder.path))
+        values.append(network.get_weights())
+    file = tmp_path / "average.npz"
+    runs = ["--run", folders[0], "--run", folders[1]]
+    assert main(["pack", *runs, "--shares", "0.3,0.7", "--out", str(file)]) == 0
+    assert "SHA-256" in capsys.readouterr().out
+    average = build_generator(recipe)
+    unpack_weights(average, file)
+    for one, other, found in zip(*values, average.get_weights(), strict=True):
+        np.testing.assert_allclose(found, 0.3 * one + 0.7 * other, atol=2e-3)
+    assert main(["pack", *runs, "--shares", "0.3", "--out", str(file)]) == 2
+    assert "--shares is 0.3: expected a positive number for each of 2 runs" in capsys.readouterr().err
+    assert main(["pack", *runs, "--shares", "a,b", "--out", str(file)]) == 2
+    assert "expected numbers with commas" in capsys.readouterr().err
 
 
 def test_a_system_without_weights_says_what_to_do():

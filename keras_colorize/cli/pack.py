@@ -1,18 +1,26 @@
-"""`keras-colorize pack`: a run's generator becomes one small file."""
+"""`keras-colorize pack`: a run's generator, or the average of several runs' generators, becomes one small file."""
 
 import argparse
 from pathlib import Path
 
 from keras_colorize.cli.startup import load_tensorflow
 
-SUMMARY = "Pack a run's weights into one file of half the size, to share or to colorize with (--weights)."
+SUMMARY = "Pack the weights of a run, or of several as their average, into one file of half the size."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="the newest run of this model (default: the newest run)")
-    what.add_argument("--run", metavar="DIR", help="a run folder")
+    what.add_argument(
+        "--run",
+        metavar="DIR",
+        action="append",
+        help="a run folder; several are averaged (runs that go on from each other)",
+    )
+    parser.add_argument(
+        "--shares", metavar="X,Y,…", help="weight of each run in the average, such as 0.3,0.7 (default: all alike)"
+    )
     parser.add_argument("--runs", default="runs", metavar="DIR", help="where run folders are (default: %(default)s)")
     parser.add_argument("--out", required=True, metavar="FILE", help="where the weights go (.npz)")
 
@@ -25,11 +33,18 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out)
     if out.suffix != ".npz" or not out.parent.is_dir():
         raise ColorizeError(f"--out is {out}: expected a name that ends in .npz, in a folder that exists")
-    folder = RunFolder.open(options.run) if options.run else RunFolder.newest(options.runs, options.model)
+    folders = [RunFolder.open(run) for run in options.run or []]
+    folders = folders or [RunFolder.newest(options.runs, options.model)]
+    try:
+        shares = [float(share) for share in options.shares.split(",")] if options.shares else [1.0] * len(folders)
+    except ValueError:
+        raise ColorizeError(f"`shares` is {options.shares}: expected numbers with commas between them") from None
 
     load_tensorflow()
-    from keras_colorize.models.weights import pack_weights
+    from keras_colorize.models.weights import average_weights, pack_weights
     from keras_colorize.runs.generator import load_generator
 
-    sha256 = pack_weights(load_generator(folder, folder.recipe()), out)
+    generators = [load_generator(folder, folder.recipe()) for folder in folders]
+    average_weights(generators, shares)
+    sha256 = pack_weights(generators[0], out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")

@@ -10,6 +10,7 @@ import hashlib
 import io
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,32 @@ def load_weights(network: keras.Model, file: Path) -> None:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ColorizeError(f"{file} does not fit the network '{network.name}': {reason}") from error
+
+
+def average_weights(networks: Sequence[keras.Model], shares: Sequence[float]) -> None:
+    """Put the weighted mean of networks of one architecture into the first of them.
+
+    Averages make sense for runs that go on from each other: between unrelated weights lies nothing of use.
+
+    Args:
+        shares: one for each network, positive; they are divided by their sum.
+
+    Raises:
+        ColorizeError: the shares do not fit, or a network differs in its variables.
+    """
+    if len(shares) != len(networks) or not all(0 < share < float("inf") for share in shares):
+        given = ", ".join(f"{share:g}" for share in shares)
+        raise ColorizeError(f"`shares` is {given}: expected a positive number for each of {len(networks)} runs")
+    first = networks[0]
+    shapes = {variable.path: tuple(variable.shape) for variable in first.variables}
+    values = {path: np.zeros(shape, np.float64) for path, shape in shapes.items()}
+    for network, share in zip(networks, shares, strict=True):
+        if {variable.path: tuple(variable.shape) for variable in network.variables} != shapes:
+            raise ColorizeError(f"'{network.name}' and '{first.name}' have other variables: expected one architecture")
+        for variable in network.variables:
+            values[variable.path] += share / sum(shares) * keras.ops.convert_to_numpy(variable)
+    for variable in first.variables:
+        variable.assign(values[variable.path].astype(np.float32))
 
 
 def pack_weights(network: keras.Model, file: Path) -> str:
