@@ -19,8 +19,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.export import Report, export
-from keras_colorize.export.request import FORMATS, QUANTIZATIONS, Request
+from keras_colorize.export.export import export
+from keras_colorize.export.report import ExportReport
+from keras_colorize.export.request import FORMATS, QUANTIZATIONS, ExportRequest
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe, zoo_names
@@ -60,18 +61,18 @@ def untrained(name: str, image_size: int | None) -> Colorizer:
     return Colorizer(build_generator(recipe), recipe)
 
 
-def request_of(kind: str) -> Request:
+def request_of(kind: str) -> ExportRequest:
     """`tflite int8` → its request."""
     format, _, more = kind.partition(" ")
     assert format in FORMATS, f"unknown format {format}"
-    return Request(format, quantize=more if more in QUANTIZATIONS else "none", core=more == "core")  # type: ignore[arg-type]
+    return ExportRequest(format, quantize=more if more in QUANTIZATIONS else "none", core=more == "core")  # type: ignore[arg-type]
 
 
 def measured(colorizer: Colorizer, kind: str) -> dict[str, Any]:
     """The report's figures, or why there are none."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         try:
-            report: Report = export(colorizer, request_of(kind), Path(folder) / "out")
+            report: ExportReport = export(colorizer, request_of(kind), Path(folder) / "out")
         except ColorizeError as error:
             return {"error": str(error)}
     times, grey = report.milliseconds, report.comparison.grey_levels

@@ -167,7 +167,7 @@ def test_a_photo_that_another_worker_has_done_is_done(served, tmp_path, monkeypa
     from keras_colorize.beam.jobs import absolute_jobs
     from keras_colorize.beam.options import pipeline_options
     from keras_colorize.beam.run import run_pipeline, work_folder
-    from keras_colorize.export.served import find_saved_model
+    from keras_colorize.export.servable import find_saved_model
 
     save_grey(tmp_path / "in" / "a.png", tmp_path / "in" / "b.png")
     out = tmp_path / "out"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import keras_colorize
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.defaults import DEFAULT_MODEL
@@ -23,6 +22,7 @@ from keras_colorize.recipes import Recipe, packaged_names, zoo_names
 from keras_colorize.runs.pictures import colorized
 from tests.colorizing import grey_photo, write_run
 from tests.conftest import colorful_photo
+from tests.gamut import in_gamut
 from tests.networks import SMALL_ARGS
 
 
@@ -179,7 +179,7 @@ def test_colours_are_those_of_evaluation_at_the_networks_own_size(colorizer):
     assert np.abs(colorizer.predict([colorizer.frame(photo)])[0] - ab).max() < 1e-2
     expected = colorized(colorizer.generator, colorizer.space, photo[None])[0]
     lab = np.concatenate([np.asarray(rgb_to_lab(photo / np.float32(255)))[..., :1], ab], axis=-1)
-    shown = np.asarray(keras_colorize.color.lab.in_gamut(lab, tolerance=0.0))
+    shown = in_gamut(lab, tolerance=0.0)
     difference = np.abs(colorizer(photo, edges=False).astype(int) - expected)
     assert shown.mean() > 0.05
     assert difference[shown].max() <= 1

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export import export as exporting
-from keras_colorize.export.request import FORMATS, Request, read_size
+from keras_colorize.export import verification
+from keras_colorize.export.export import export
+from keras_colorize.export.request import FORMATS, ExportRequest, read_size
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import save_weights
 from keras_colorize.recipes import Recipe, zoo_names
@@ -22,33 +23,33 @@ from tests.exports import random_colorizer, small_colorizer
     [
         ({"format": "tflit"}, "did you mean 'tflite'"),
         ({"format": "tflite", "quantize": "int4"}, "did you mean 'int8'"),
-        ({"format": "onnx", "quantize": "int8"}, "is for --format tflite"),
+        ({"format": "onnx", "quantize": "int8"}, "only tflite files are quantized"),
         ({"format": "saved_model", "core": True}, "signature predict_ab"),
         ({"format": "saved_model", "size": 64}, "takes any size"),
-        ({"format": "tflite", "size": 0}, "--size is 0"),
-        ({"format": "tflite", "vividness": float("nan")}, "--vividness is nan"),
-        ({"format": "tflite", "vividness": -1.0}, "--vividness is -1"),
-        ({"format": "saved_model", "max_megapixels": 0.0}, "--max-megapixels is 0"),
+        ({"format": "tflite", "size": 0}, "size is 0: expected 8 to 4096 pixels, or any"),
+        ({"format": "tflite", "vividness": float("nan")}, "vividness is nan"),
+        ({"format": "tflite", "vividness": -1.0}, "vividness is -1"),
+        ({"format": "saved_model", "max_megapixels": 0.0}, "max_megapixels is 0"),
     ],
 )
 def test_options_that_do_not_go_together(options, words):
     with pytest.raises(ColorizeError, match=words):
-        Request(**options)
+        ExportRequest(**options)
 
 
 def test_sizes_and_names_of_files():
     assert read_size("any") == "any" and read_size("96") == 96
-    with pytest.raises(ColorizeError, match="--size is 'big'"):
+    with pytest.raises(ColorizeError, match="size is 'big'"):
         read_size("big")
-    assert Request("tflite").side(256) == 256 and Request("tflite", size="any").side(256) is None
-    assert Request("onnx").side(256) is None and Request("onnx", size=64).side(256) == 64
-    assert Request("tflite", "int8", "any", True).file_name("vivid") == "vivid_core_any_int8.tflite"
+    assert ExportRequest("tflite").side(256) == 256 and ExportRequest("tflite", size="any").side(256) is None
+    assert ExportRequest("onnx").side(256) is None and ExportRequest("onnx", size=64).side(256) == 64
+    assert ExportRequest("tflite", "int8", "any", True).file_name("vivid") == "vivid_core_any_int8.tflite"
 
 
 def test_a_full_folder_is_refused(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main(["export", "--model", "vivid", "--format", "onnx", "--out", str(tmp_path)]) == 2
-    assert "choose a new folder for --out" in capsys.readouterr().err
+    assert "choose a new folder" in capsys.readouterr().err
 
 
 def test_a_system_without_weights_is_one_line(tmp_path, capsys):
@@ -94,17 +95,17 @@ def test_a_run_in_mixed_precision_becomes_float32(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(exporting.TOLERANCE, "none", -1.0)
+    monkeypatch.setitem(verification.TOLERANCE, "none", -1.0)
     with pytest.raises(ColorizeError, match="grey levels on average"):
-        exporting.export(small_colorizer(), Request("saved_model"), tmp_path / "out")
+        export(small_colorizer(), ExportRequest("saved_model"), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_tflite_in_full(tmp_path):
     pytest.importorskip("ai_edge_litert")
     said = []
-    asked = Request("tflite", quantize="float16", vividness=1.5)
-    report = exporting.export(small_colorizer(), asked, tmp_path / "out", said.append)
+    asked = ExportRequest("tflite", quantize="float16", vividness=1.5)
+    report = export(small_colorizer(), asked, tmp_path / "out", said.append)
     assert report.to_float < 1 and report.signatures == {"colorize": {"inputs": ["image"], "outputs": ["colorized"]}}
     assert said[0] == "converting" and (tmp_path / "out" / "unet_gan_float16.tflite").is_file()
     assert any("partitions" in remark for remark in report.remarks)
@@ -113,7 +114,7 @@ def test_tflite_in_full(tmp_path):
 def test_a_core_of_a_size_that_does_not_fit(tmp_path):
     pytest.importorskip("ai_edge_litert")
     with pytest.raises(ColorizeError, match="needs a multiple of 16"):
-        exporting.export(small_colorizer(), Request("tflite", core=True, size=40), tmp_path / "out")
+        export(small_colorizer(), ExportRequest("tflite", core=True, size=40), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,5 +126,5 @@ def test_every_system_of_the_zoo(tmp_path, name, format):
         pytest.importorskip("ai_edge_litert" if format == "tflite" else "onnxruntime")
     size = 64 if Recipe.load(name).generator.name in ("cnn", "vivid") else 128
     untrained = random_colorizer(Recipe.load(name).with_values(**{"data.image_size": size}))
-    report = exporting.export(untrained, Request(format), tmp_path / "out")
+    report = export(untrained, ExportRequest(format), tmp_path / "out")
     assert np.isfinite(report.comparison.grey_levels.max)

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.color import lab as color
+from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.export import cheap_color
-from keras_colorize.export.fitting import Frame, resampling
+from keras_colorize.export import lab as export_lab
+from keras_colorize.export.geometry import FrameGeometry, resampling
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.inference.frame import frame_photo, scaled_size
 from tests.exports import apart, photos, small_colorizer
@@ -15,39 +16,38 @@ from tests.exports import apart, photos, small_colorizer
 
 def test_lightness_is_that_of_the_color_module():
     rgb_u8 = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
-    expected = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))[..., :1]
-    np.testing.assert_allclose(cheap_color.lightness(rgb_u8), expected, atol=1e-4)
+    expected = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))[..., 0]
+    np.testing.assert_allclose(export_lab.lightness(rgb_u8), expected, atol=1e-4)
 
 
 def test_every_grey_level_comes_back():
     levels = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :, None], 3, axis=-1)
-    L = cheap_color.lightness(levels)
-    np.testing.assert_array_equal(cheap_color.recolored(L, tf.zeros((1, 1, 256, 2))), levels)
+    L = export_lab.lightness(levels)
+    np.testing.assert_array_equal(export_lab.colorized(L, *tf.zeros((2, 1, 1, 256))), levels)
 
 
 def test_colours_in_gamut_come_back():
     rgb_u8 = np.random.default_rng(1).integers(0, 256, (1, 100, 100, 3), np.uint8)
     lab = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))
-    found = np.asarray(cheap_color.recolored(lab[..., :1], lab[..., 1:]))
+    found = np.asarray(export_lab.colorized(*tf.unstack(lab, axis=-1)))
     assert np.abs(found.astype(int) - rgb_u8).max() <= 1
 
 
 def test_colours_out_of_gamut_keep_their_hue_and_lose_at_most_a_64th_too_much():
     rng = np.random.default_rng(2)
     lab = np.concatenate([rng.uniform(5, 95, (5000, 1)), rng.uniform(-150, 150, (5000, 2))], axis=1).astype("float32")
-    y = (lab[:, :1] + 16) / 116
-    share = np.asarray(cheap_color._gamut_share(y, lab[:, 1:2], lab[:, 2:]))
+    share = np.asarray(export_lab.gamut_share((lab[:, 0] + 16) / 116, lab[:, 1], lab[:, 2]))
     chroma = np.linalg.norm(lab[:, 1:], axis=1)
-    expected = np.linalg.norm(np.asarray(color.clip_chroma(lab))[:, 1:], axis=1)
-    assert np.all(share[:, 0] * chroma <= expected + 1e-3)
-    assert np.all(share[:, 0] * chroma >= expected - chroma / 2**cheap_color.BISECTIONS - 1e-3)
+    expected = np.linalg.norm(np.asarray(clip_chroma(lab))[:, 1:], axis=1)
+    assert np.all(share * chroma <= expected + 1e-3)
+    assert np.all(share * chroma >= expected - chroma / 2**export_lab.BISECTIONS - 1e-3)
 
 
 @pytest.mark.parametrize("multiple", [None, 8])
 @pytest.mark.parametrize("size", [(64, 64), (90, 60), (33, 300), (500, 31), (1, 7), (5, 1), (1, 1), (48, 33)])
 def test_frames_are_those_of_the_colorizer(size, multiple):
-    whole = Frame.of(*size, 32, multiple)
-    late = Frame.of(tf.constant(size[0]), tf.constant(size[1]), 32, multiple)
+    whole = FrameGeometry.of(*size, 32, multiple)
+    late = FrameGeometry.of(tf.constant(size[0]), tf.constant(size[1]), 32, multiple)
     expected = frame_photo(np.zeros((*size, 3), np.uint8), 32, multiple)
     assert (whole.rows, whole.columns) == scaled_size(*size, 32, multiple)
     assert (whole.padded_rows, whole.padded_columns) == expected.shape

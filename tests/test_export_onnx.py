@@ -9,7 +9,7 @@ pytest.importorskip("onnxruntime")
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import onnx
 from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.verify import compare_photos
+from keras_colorize.export.verification import Reference
 from tests.exports import SIZE, photos, small_colorizer
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
@@ -26,7 +26,7 @@ def exported(request):
 def test_any_batch_height_and_width(exported):
     colorizer, graph, content = exported
     runtime = onnx.OnnxRuntime(content)
-    found = compare_photos(colorizer, graph.multiple, lambda photo: runtime(photo[None])[0], photos())
+    found = Reference(colorizer, multiple=graph.multiple).compare(runtime, photos())
     assert found.grey_levels.mean < 1.5
     batch = np.stack([photos()[1], photos()[1][::-1]])
     np.testing.assert_array_equal(runtime(batch)[0], runtime(batch[:1])[0])

@@ -15,9 +15,9 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import tflite
 from keras_colorize.export.graph import NETWORK_SCOPE, ColorGraph
-from keras_colorize.export.metadata import STANDARD, Card, Tensor, read_metadata, with_metadata
-from keras_colorize.export.quantize import layer_names, quantize
-from keras_colorize.export.verify import compare_photos
+from keras_colorize.export.metadata import STANDARD, ModelMetadata, TensorMetadata, read_metadata, with_metadata
+from keras_colorize.export.quantization import layer_names, quantize
+from keras_colorize.export.verification import Reference
 from tests.conftest import colorful_photo
 from tests.exports import SIZE, apart, photos, small_colorizer
 
@@ -68,7 +68,7 @@ def types_of_operators(content):
 def test_the_file_is_the_colorizer(exported):
     colorizer, graph, content = exported
     runtime = tflite.LiteRT(content)
-    found = compare_photos(colorizer, graph.multiple, lambda photo: runtime(photo[None])[0], squares())
+    found = Reference(colorizer, multiple=graph.multiple).compare(runtime, squares())
     assert found.grey_levels.mean < 1.0  # random weights turn small differences into larger ones
     assert runtime.signatures == {"colorize": {"inputs": ["image"], "outputs": ["colorized"]}}
 
@@ -76,7 +76,7 @@ def test_the_file_is_the_colorizer(exported):
 def test_any_size_in_one_file(exported):
     colorizer, graph, _ = exported
     runtime = tflite.LiteRT(tflite.convert(graph, None, core=False))
-    found = compare_photos(colorizer, graph.multiple, lambda photo: runtime(photo[None])[0], photos())
+    found = Reference(colorizer, multiple=graph.multiple).compare(runtime, photos())
     assert found.grey_levels.mean < 1.5
     assert runtime(photos()[1][None]).shape == (1, *photos()[1].shape)
 
@@ -161,14 +161,14 @@ def test_a_tolerance_out_of_reach_is_an_error(few_layers):
         quantized(few_layers, "int8", tolerance=-1.0)
 
 
-def card():
-    image = Tensor("image", "photo", "1 × 32 × 32 × 3", "uint8", "sRGB levels", "rgb", 0, 255)
-    return Card("small", "Colorization.", "0.1.0", "someone", "Apache-2.0", "colorize", "none", image, image)
+def metadata():
+    image = TensorMetadata("image", "photo", "1 × 32 × 32 × 3", "uint8", "sRGB levels", "rgb", 0, 255)
+    return ModelMetadata("small", "Colorization.", "0.1.0", "someone", "Apache-2.0", "colorize", "none", image, image)
 
 
 def test_metadata_for_programs_and_people(exported):
     _, _, content = exported
-    described = with_metadata(with_metadata(content, card()), card())
+    described = with_metadata(with_metadata(content, metadata()), metadata())
     np.testing.assert_array_equal(
         tflite.LiteRT(described)(squares(1)[0][None]), tflite.LiteRT(content)(squares(1)[0][None])
     )
@@ -186,7 +186,7 @@ def test_the_standard_metadata_reads_back_by_its_schema(exported):
     from flatbuffers.table import Table
 
     _, _, content = exported
-    data = bytearray(read_metadata(with_metadata(content, card()), STANDARD))
+    data = bytearray(read_metadata(with_metadata(content, metadata()), STANDARD))
     assert data[4:8] == b"M001"
 
     def field(table, number):

@@ -10,10 +10,12 @@ import skimage.data
 import tensorflow as tf
 from PIL import Image
 
-from keras_colorize.color.lab import clip_chroma, in_gamut, lab_to_rgb, rgb_to_lab
+from keras_colorize.color.gamut import clip_chroma
+from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.finish import color_photo, color_photos, constant_coefficients, guided_coefficients
 from keras_colorize.inference.frame import BLOCK, frame_photo, grey_lightness, scaled_size
+from tests.gamut import in_gamut
 
 WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
 # Of L, by the rounding of each channel to half a level: neighbouring levels of grey are up to 0.49 apart.

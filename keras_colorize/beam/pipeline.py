@@ -33,7 +33,7 @@ from keras_colorize.batch.write import RunLists, Written, list_row, reason, reas
 from keras_colorize.beam.chroma import ChromaHandler
 from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.served import Card, ServedModel
+from keras_colorize.export.servable import Servable, ServingFrame
 from keras_colorize.images import Picture, read_pictures, replacing
 from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import Frame, frame_photo
@@ -45,7 +45,7 @@ DONE, FAILED, IN_COLOR = "done", "failed", "in_color"
 _Row = tuple[Path, str]  # a photo, and why it failed or whether it was colorized
 
 
-def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: FolderSettings, lists: RunLists) -> None:
+def build(pipeline: beam.Pipeline, jobs: Path, model: Servable, settings: FolderSettings, lists: RunLists) -> None:
     """Put the steps into a pipeline.
 
     Args:
@@ -58,7 +58,7 @@ def build(pipeline: beam.Pipeline, jobs: Path, model: ServedModel, settings: Fol
         | "list" >> beam.Create([str(jobs)])
         | "jobs" >> beam.FlatMap(read_jobs)
         | "spread over workers" >> beam.Reshuffle()
-        | "frames" >> beam.ParDo(ReadFrames(model.card, settings)).with_outputs(FAILED, IN_COLOR, main="framed")
+        | "frames" >> beam.ParDo(ReadFrames(model.frame, settings)).with_outputs(FAILED, IN_COLOR, main="framed")
     )
     predicted, dead = framed.framed | "network" >> network.with_exception_handling()
     # A batch fails as a whole: too large for the memory, or one photo spoils it for all. Each on its own, then.
@@ -97,9 +97,9 @@ def _list(rows: tuple[Any, ...], what: str, file: Path, header: str) -> None:
 class ReadFrames(beam.DoFn):
     """Job → (job, its frames); nothing for a job that is done or whose photo is left alone."""
 
-    def __init__(self, card: Card, settings: FolderSettings) -> None:
+    def __init__(self, frame: ServingFrame, settings: FolderSettings) -> None:
         super().__init__()
-        self._card = card
+        self._frame = frame
         self._settings = settings
 
     def process(self, job: Job) -> Iterator[Any]:
@@ -121,7 +121,7 @@ class ReadFrames(beam.DoFn):
             for page in read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source)):
                 if not frames and self._settings.skip_color and tone_of(page.pixels) == "color":
                     return ()
-                frames.append(frame_photo(page.pixels, self._card.image_size, self._card.multiple))
+                frames.append(frame_photo(page.pixels, self._frame.image_size, self._frame.multiple))
         return tuple(frames)
 
 
@@ -167,7 +167,7 @@ class WriteFiles(beam.DoFn):
         return page, replace(page, pixels=finish_photo(page.pixels, *frame_and_ab, self._settings.edges))
 
 
-def _network(model: ServedModel, vividness: float, batch_size: int) -> RunInference:
+def _network(model: Servable, vividness: float, batch_size: int) -> RunInference:
     return RunInference(KeyedModelHandler(ChromaHandler(model.folder, vividness, batch_size)))
 
 

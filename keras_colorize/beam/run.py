@@ -18,7 +18,7 @@ from keras_colorize.batch.write import RunLists, make_out, read_list
 from keras_colorize.beam.jobs import write_jobs
 from keras_colorize.beam.pipeline import COUNTS, DONE, REMARKS, build
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.served import ServedModel
+from keras_colorize.export.servable import Servable
 
 
 @dataclass
@@ -50,7 +50,7 @@ def work_folder(out: Path) -> Iterator[Path]:
 
 
 def run_pipeline(
-    jobs: Sequence[Job], out: Path, work: Path, model: ServedModel, settings: FolderSettings, options: Any
+    jobs: Sequence[Job], out: Path, work: Path, model: Servable, settings: FolderSettings, options: Any
 ) -> Outcome:
     """Colorize what the jobs miss, and wait for the end.
 

@@ -46,7 +46,7 @@ def check(options: argparse.Namespace) -> None:
             "--samples and --seed need dropout, which is off in an exported network: leave them or --runner away"
         )
     from keras_colorize.beam.options import pipeline_options
-    from keras_colorize.export.served import find_saved_model
+    from keras_colorize.export.servable import find_saved_model
 
     with _quiet():
         pipeline_options(options.runner, options.beam_option)
@@ -70,7 +70,7 @@ def colorize(
         from keras_colorize.beam.model import export_network
         from keras_colorize.beam.options import pipeline_options
         from keras_colorize.beam.run import run_pipeline, work_folder
-        from keras_colorize.export.served import find_saved_model
+        from keras_colorize.export.servable import find_saved_model
 
         todo = sum(bool(job.missing) for job in jobs)
         beam_options = pipeline_options(options.runner, options.beam_option)

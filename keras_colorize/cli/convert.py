@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Convert, then say what went where."""
-    from keras_colorize.convert.files import files_to_write
+    from keras_colorize.convert.destinations import files_to_write
     from keras_colorize.recipes import Recipe
 
     recipe = Recipe.load(options.model)

@@ -37,9 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export, then say what was found."""
-    from keras_colorize.export.request import Request, check_installed, check_out, read_size
+    from keras_colorize.export.packages import check_installed
+    from keras_colorize.export.request import ExportRequest, check_out, read_size
 
-    request = Request(
+    request = ExportRequest(
         format=options.format,
         quantize=options.quantize,
         size=None if options.size is None else read_size(options.size),
@@ -49,11 +50,12 @@ def run(options: argparse.Namespace) -> None:
         max_megapixels=options.max_megapixels,
     )
     out = check_out(options.out)
-    check_installed(request)
+    check_installed(request.format)
 
     load_tensorflow()
     from keras_colorize.cli.console import make_console
-    from keras_colorize.export.export import REPORT, THREADS, export
+    from keras_colorize.export.export import export
+    from keras_colorize.export.report import REPORT_FILE
     from keras_colorize.inference.colorizer import Colorizer
 
     if options.run:
@@ -79,8 +81,18 @@ def run(options: argparse.Namespace) -> None:
     )
     if report.to_float is not None:
         show(f"from the float32 file: mean {report.to_float:.3f} grey levels")
-    timed = ", ".join(f"{report.milliseconds[str(count)]:.0f} ms on {count} threads" for count in THREADS)
-    show(f"one photo: {timed.replace('1 threads', '1 thread')}; Keras {report.milliseconds['keras']:.0f} ms")
+    show(f"one photo of {_size(colorizer.image_size)}: {_times(report.milliseconds)}")
+    if report.photo_milliseconds:
+        show(f"one photo of 1.4 megapixels: {_times(report.photo_milliseconds)}")
     for remark in report.remarks:
         show(remark)
-    show(f"report: {out / REPORT}")
+    show(f"report: {out / REPORT_FILE}")
+
+
+def _size(side: int) -> str:
+    return f"{side}×{side}"
+
+
+def _times(milliseconds: dict[str, float]) -> str:
+    one, two, keras = (milliseconds[key] for key in ("1", "2", "keras"))
+    return f"{one:.0f} ms on 1 thread, {two:.0f} ms on 2 threads; Keras {keras:.0f} ms"

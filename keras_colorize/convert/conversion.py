@@ -14,7 +14,7 @@ from keras_colorize.convert.checkpoints import (
     some,
     split_networks,
 )
-from keras_colorize.convert.files import OPTIONS, files_to_write
+from keras_colorize.convert.destinations import OPTIONS, files_to_write
 from keras_colorize.convert.spellings import Spelling, discriminator_spellings, generator_spellings
 from keras_colorize.convert.transfer import overlap, transfer
 from keras_colorize.errors import ColorizeError
@@ -117,7 +117,7 @@ def convert(
             )
         difference = None
         if verify:
-            from keras_colorize.convert.verify import largest_difference
+            from keras_colorize.convert.verification import largest_difference
 
             difference = largest_difference(used, spelling, target.source, recipe.data.image_size)
         values = sum(value.size for value in used.values())

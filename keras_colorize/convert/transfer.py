@@ -14,7 +14,7 @@ from keras_colorize.models.normalization import BATCH_NORMS
 
 
 @dataclass(frozen=True)
-class Entry:
+class WeightEntry:
     """One tensor that a spelling expects, and the Keras variable that takes it."""
 
     name: str
@@ -31,7 +31,7 @@ class Entry:
         return value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
 
 
-def entries(spelling: Spelling) -> Iterator[Entry]:
+def entries(spelling: Spelling) -> Iterator[WeightEntry]:
     """All tensors that a spelling expects, in the order of its modules."""
     for module, layer in spelling.layers.items():
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -50,7 +50,7 @@ def entries(spelling: Spelling) -> Iterator[Entry]:
             summed = module == spelling.grey and name == "weight"
             if summed:
                 shape = (shape[0], 3, *shape[2:])
-            yield Entry(f"{module}.{name}", variable, shape, summed)
+            yield WeightEntry(f"{module}.{name}", variable, shape, summed)
 
 
 def overlap(state: State, spelling: Spelling) -> int:

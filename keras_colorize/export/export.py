@@ -1,104 +1,68 @@
-"""One export from network to verified files, in a temporary folder that gets its name only at the end."""
+"""An export from network to verified files, in a temporary folder that gets its name only at the end."""
 
-import functools
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from keras_colorize import __version__
-from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import onnx, saved_model, tflite
 from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.metadata import Card, Tensor, with_metadata
-from keras_colorize.export.quantize import TOLERANCE as QUANTIZED_TOLERANCE
-from keras_colorize.export.quantize import quantize
-from keras_colorize.export.request import Request, check_installed, check_out, plain
+from keras_colorize.export.metadata import model_metadata, with_metadata
+from keras_colorize.export.packages import check_installed
+from keras_colorize.export.quantization import TOLERANCE as QUANTIZED_TOLERANCE
+from keras_colorize.export.quantization import QuantizedModel, quantize
+from keras_colorize.export.report import ExportReport
+from keras_colorize.export.request import ExportRequest, check_out
 from keras_colorize.export.session import ServingSession, check_operators
-from keras_colorize.export.verify import (
-    CORE_TOLERANCE,
-    TOLERANCE,
+from keras_colorize.export.verification import (
     Comparison,
     Difference,
-    Photos,
-    compare_chroma,
-    compare_photos,
+    Reference,
+    Runtime,
+    VerificationPhotos,
     load_photos,
-    milliseconds,
+    photo_to_time,
 )
 from keras_colorize.export.warmup import write_warmup
-from keras_colorize.hardware import processors
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
-from keras_colorize.inference.frame import frame_photo
 
-REPORT = "export.json"
-THREADS = (1, 2)
 BYTES_TOLERANCE = 0.05  # mean grey levels between two signatures with the same photo
 Say = Callable[[str], None]
 
-_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "ai-edge-quantizer", "tf2onnx", "onnx", "onnxruntime")
 
-
-@dataclass
-class Report:
-    """What was exported, and what verification found; `export.json` holds it.
-
-    name: of the system.
-    options: of the request.
-    files: path in the folder → bytes.
-    comparison: with the Colorizer.
-    to_float: of a quantized file to the float32 one, mean in grey levels.
-    milliseconds: threads → of one photo of the network's size, or of the network alone for a core; "keras" is the
-        Colorizer with all of the machine's threads.
-    signatures: name → inputs and outputs.
-    remarks: for people.
-    """
-
-    name: str
-    options: dict[str, Any]
-    files: dict[str, int]
-    comparison: Comparison
-    tolerance: dict[str, float]
-    milliseconds: dict[str, float]
-    signatures: dict[str, Any] = field(default_factory=dict)
-    to_float: float | None = None
-    left_out: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(self.files.values())
-
-
-def export(colorizer: Colorizer, request: Request, out: str | Path, say: Say = lambda _: None) -> Report:
-    """Export, verify, and only then name the folder `out`.
+def export(colorizer: Colorizer, request: ExportRequest, out: str | Path, say: Say = lambda _: None) -> ExportReport:
+    """Export a system, verify the files, and only then name the folder `out`.
 
     Args:
+        colorizer: the system.
+        request: format and options.
+        out: a new or empty folder.
         say: called with each step before it begins.
 
     Raises:
-        ColorizeError: `out` exists, a package is missing, the network does not convert, or the file is further from the
-            Colorizer than its format's tolerance. Nothing is left behind.
+        ColorizeError: `out` exists, a package is missing, the size does not fit the network, the network does not
+            convert, or the file is further from the Colorizer than its format's tolerance. No file is left behind.
     """
     folder = check_out(out)
-    check_installed(request)
+    check_installed(request.format)
+    side = _checked_side(colorizer, request)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        report = _FORMATS[request.format](colorizer, request, temporary, say)
-        _check(report, request)
-        (temporary / REPORT).write_text(_as_json(report), encoding="utf-8")
+        if request.format == "saved_model":
+            report = _export_saved_model(colorizer, request, temporary, say)
+        elif request.format == "tflite":
+            report = _export_tflite(colorizer, request, side, temporary, say)
+        else:
+            report = _export_onnx(colorizer, request, side, temporary, say)
+        report.check()
+        report.write(temporary)
         temporary.chmod(0o755)  # as `mkdir` makes it: temporary folders are for the owner alone
         temporary.replace(folder)
     except BaseException:
@@ -107,89 +71,96 @@ def export(colorizer: Colorizer, request: Request, out: str | Path, say: Say = l
     return report
 
 
-def _export_saved_model(colorizer: Colorizer, request: Request, folder: Path, say: Say) -> Report:
+def _checked_side(colorizer: Colorizer, request: ExportRequest) -> int | None:
+    """Return H and W of the file's input, None for any.
+
+    A whole file fits photos of every size into the network's frame. A core is the network itself.
+
+    Raises:
+        ColorizeError: the network does not take that size.
+    """
+    side, own, name = request.side(colorizer.image_size), colorizer.image_size, colorizer.name
+    if not request.core or side == own:
+        return side
+    multiple = ColorGraph(colorizer, request.vividness).multiple
+    if multiple is None:
+        if request.size is None:
+            return own
+        raise ColorizeError(
+            f"size is {request.size}: the network of '{name}' alone takes {own} only, so leave size out"
+        )
+    if side is not None and side % multiple:
+        near = max(multiple, side // multiple * multiple)
+        raise ColorizeError(
+            f"size is {side}: the network of '{name}' alone needs a multiple of {multiple}, such as {near} or"
+            f" {near + multiple}"
+        )
+    return side
+
+
+def _export_saved_model(colorizer: Colorizer, request: ExportRequest, folder: Path, say: Say) -> ExportReport:
     model = folder / colorizer.name / "1"
     say("building the graph")
     graph = ColorGraph(colorizer, request.vividness)
     max_pixels = int(request.max_megapixels * 1e6)
     saved_model.save(graph, model, saved_model.Limits(max_pixels, 2 * max_pixels))
     write_warmup(model, colorizer.name, colorizer.image_size)
-    (folder / "models.config").write_text(_MODELS_CONFIG.format(name=colorizer.name), encoding="utf-8")
+    saved_model.write_models_config(folder, colorizer.name)
 
     say("loading it as TF Serving does")
     session = ServingSession(model)
     operators = check_operators(session.meta_graph)
     photos = load_photos(request.data, colorizer.image_size, None)
-
-    def colorize(photo: np.ndarray) -> np.ndarray:
-        return session("colorize", image=photo[None])["colorized"][0]
+    reference = Reference(colorizer, request.vividness, graph.multiple)
 
     say(f"comparing {len(photos.compared)} photos with the Colorizer")
-    comparison = compare_photos(colorizer, graph.multiple, colorize, photos.compared, request.vividness)
-    core = compare_chroma(
-        colorizer,
+    comparison = reference.compare(_colorize(session), photos.compared)
+    reference.compare_chroma(
         lambda inputs: session("predict_ab", L=inputs.lightness)["ab"],
         photos.compared,
         colorizer.image_size,
         lambda inputs: _guided(inputs.lightness, colorizer.predict_ab(inputs, request.vividness)),
-    )
-    _check_core(core, "predict_ab")
-    _check_bytes(session, photos.compared, colorize)
+    ).check_core("predict_ab")
+    _check_bytes(session, photos.compared)
     session.close()
 
-    say("timing")
-    photo = photos.calibration[0]
-    times = _keras_milliseconds(colorizer, photo, core=False)
-    for threads in THREADS:
-        timed = ServingSession(model, threads)
-        times[str(threads)] = milliseconds(functools.partial(timed, "colorize"), image=photo[None])
-        timed.close()
-    report = _report(colorizer, request, folder, comparison, times)
+    report = ExportReport.of(colorizer.name, request, folder, comparison)
+    _time(report, reference, photos, lambda threads: _colorize(ServingSession(model, threads)), None, say)
     report.remarks.append(f"{len(operators)} kinds of operators, none of them Python's or custom")
-    report.remarks += _frame_remarks(colorizer, graph.multiple)
+    report.remarks += _frame_remarks(colorizer, graph)
     return report
 
 
-def _export_tflite(colorizer: Colorizer, request: Request, folder: Path, say: Say) -> Report:
-    side = request.side(colorizer.image_size)
-    graph = _graph(colorizer, request, side, square=True)
+def _export_tflite(
+    colorizer: Colorizer, request: ExportRequest, side: int | None, folder: Path, say: Say
+) -> ExportReport:
+    graph = ColorGraph(colorizer, request.vividness, square=not request.core or side == colorizer.image_size)
     say("converting")
     content = tflite.convert(graph, side, request.core)
     photos = load_photos(request.data, side or colorizer.image_size, _compared_size(colorizer, request, side))
+    reference = Reference(colorizer, request.vividness, graph.multiple, request.core)
     signature = tflite.PREDICT_AB if request.core else tflite.COLORIZE
-
-    to_float, left_out, layers = None, [], 0
+    quantized = None
     if request.quantize != "none":
         say(f"quantizing to {request.quantize}")
-        exact = [_photo_of(tflite.LiteRT(content), colorizer, request, photo) for photo in photos.compared]
-
-        def difference(candidate: bytes) -> float:
-            runtime = tflite.LiteRT(candidate)
-            found = [_photo_of(runtime, colorizer, request, photo) for photo in photos.compared]
-            return Difference.of(list(zip(found, exact, strict=True))).mean
-
-        inputs = [_input(colorizer, request, photo) for photo in photos.calibration]
-        name = "L" if request.core else "image"
-        quantized = quantize(
-            content, request.quantize, signature, [{name: given} for given in inputs], difference, progress=say
-        )
-        content, layers = quantized.content, quantized.layers
-        to_float, left_out = quantized.difference, quantized.left_out
-    content = with_metadata(content, _card(colorizer, request, side, signature))
+        quantized = _quantized(content, request, signature, reference, photos, say)
+        content = quantized.content
+    metadata = model_metadata(colorizer.name, colorizer.recipe.summary, request, side, signature)
+    content = with_metadata(content, metadata)
     tflite.check_built_in(content)
     (folder / request.file_name(colorizer.name)).write_bytes(content)
 
-    say(f"comparing {len(photos.compared)} photos with the Colorizer")
     runtime = tflite.LiteRT((folder / request.file_name(colorizer.name)).read_bytes())
-    comparison = _compared(colorizer, request, graph, runtime, photos, side)
-    say("timing")
-    times = _timed(colorizer, request, photos, lambda threads: tflite.LiteRT(content, threads))
-    report = _report(colorizer, request, folder, comparison, times)
-    report.signatures, report.to_float, report.left_out = runtime.signatures, to_float, left_out
-    if left_out:
+    comparison = _compared(reference, runtime, photos, request, say)
+    report = ExportReport.of(colorizer.name, request, folder, comparison)
+    _time(report, reference, photos, lambda threads: tflite.LiteRT(content, threads), side, say)
+    report.signatures = runtime.signatures
+    if quantized is not None:
+        report.to_float, report.left_out = quantized.difference, quantized.left_out
+    if report.left_out and quantized is not None:
         report.remarks.append(
-            f"{len(left_out)} of {layers} layers stay in float32, so that the mean difference to the float32 file is at"
-            f" most {QUANTIZED_TOLERANCE:g} grey levels: {', '.join(left_out)}"
+            f"{len(report.left_out)} of {quantized.layers} layers stay in float32, so that the mean difference from the"
+            f" float32 file is at most {QUANTIZED_TOLERANCE:g} grey levels: {', '.join(report.left_out)}"
         )
     delegation = runtime.delegation()
     left = ", ".join(f"{count} {name}" for name, count in sorted(delegation.left.items())) or "none"
@@ -199,92 +170,78 @@ def _export_tflite(colorizer: Colorizer, request: Request, folder: Path, say: Sa
     return report
 
 
-def _export_onnx(colorizer: Colorizer, request: Request, folder: Path, say: Say) -> Report:
-    side = request.side(colorizer.image_size)
-    if request.core and side is None and request.size is None:
-        side = None if colorizer.multiple else colorizer.image_size
-    graph = _graph(colorizer, request, side, square=False)
+def _export_onnx(
+    colorizer: Colorizer, request: ExportRequest, side: int | None, folder: Path, say: Say
+) -> ExportReport:
+    graph = ColorGraph(colorizer, request.vividness, square=request.core and side == colorizer.image_size)
     say("converting")
     file = folder / request.file_name(colorizer.name)
     file.write_bytes(onnx.convert(graph, side, request.core))
     content = file.read_bytes()
     photos = load_photos(request.data, side or colorizer.image_size, _compared_size(colorizer, request, side))
-    say(f"comparing {len(photos.compared)} photos with the Colorizer")
-    comparison = _compared(colorizer, request, graph, onnx.OnnxRuntime(content), photos, side)
-    say("timing")
-    times = _timed(colorizer, request, photos, lambda threads: onnx.OnnxRuntime(content, threads))
-    report = _report(colorizer, request, folder, comparison, times)
+    reference = Reference(colorizer, request.vividness, graph.multiple, request.core)
+    comparison = _compared(reference, onnx.OnnxRuntime(content), photos, request, say)
+    report = ExportReport.of(colorizer.name, request, folder, comparison)
+    _time(report, reference, photos, lambda threads: onnx.OnnxRuntime(content, threads), side, say)
     if not request.core:
-        report.remarks += _frame_remarks(colorizer, graph.multiple)
+        report.remarks += _frame_remarks(colorizer, graph)
     return report
 
 
-_FORMATS = {"saved_model": _export_saved_model, "tflite": _export_tflite, "onnx": _export_onnx}
+def _quantized(
+    content: bytes,
+    request: ExportRequest,
+    signature: str,
+    reference: Reference,
+    photos: VerificationPhotos,
+    say: Say,
+) -> QuantizedModel:
+    runtime = tflite.LiteRT(content)
+    exact = [reference.colored(runtime, photo) for photo in photos.compared]
 
+    def difference(candidate: bytes) -> float:
+        runtime = tflite.LiteRT(candidate)
+        found = [reference.colored(runtime, photo) for photo in photos.compared]
+        return Difference.of(list(zip(found, exact, strict=True))).mean
 
-def _graph(colorizer: Colorizer, request: Request, side: int | None, square: bool) -> ColorGraph:
-    """For photos in squares, for a core of the network's own size, or for a core of another or any."""
-    if not request.core:
-        return ColorGraph(colorizer, request.vividness, square)
-    if side == colorizer.image_size:
-        return ColorGraph(colorizer, request.vividness, square=True)
-    graph = ColorGraph(colorizer, request.vividness)
-    if graph.multiple is None:
-        raise ColorizeError(f"'{colorizer.name}' takes squares of {colorizer.image_size} only: leave --size away")
-    if side is not None and side % graph.multiple:
-        raise ColorizeError(f"--size is {side}: '{colorizer.name}' needs a multiple of {graph.multiple}")
-    return graph
-
-
-def _compared_size(colorizer: Colorizer, request: Request, side: int | None) -> int | None:
-    """The square that photos are cut to for the comparison; None where the file takes any shape."""
-    return (side or colorizer.image_size) if request.core else side
-
-
-def _input(colorizer: Colorizer, request: Request, photo: np.ndarray) -> np.ndarray:
-    """What the file takes for a photo."""
-    return frame_photo(photo, photo.shape[0], None).inputs.lightness[None] if request.core else photo[None]
-
-
-def _photo_of(runtime: Callable, colorizer: Colorizer, request: Request, photo: np.ndarray) -> np.ndarray:
-    """A photo as the file colours it, with the Colorizer's help where it is a core."""
-    found = runtime(_input(colorizer, request, photo))[0]
-    if not request.core:
-        return found
-    return colorizer.finish(photo, frame_photo(photo, photo.shape[0], None), found)
+    name = "L" if request.core else "image"
+    calibration = [{name: reference.input_of(photo)} for photo in photos.calibration]
+    return quantize(content, request.quantize, signature, calibration, difference, progress=say)
 
 
 def _compared(
-    colorizer: Colorizer, request: Request, graph: ColorGraph, runtime: Callable, photos: Photos, side: int | None
+    reference: Reference, runtime: Runtime, photos: VerificationPhotos, request: ExportRequest, say: Say
 ) -> Comparison:
-    if request.core:
-        comparison = compare_chroma(
-            colorizer,
-            lambda inputs: runtime(inputs.lightness),
-            photos.compared,
-            side or colorizer.image_size,
-            lambda inputs: colorizer.predict_ab(inputs, request.vividness),
-        )
-        if request.quantize == "none":
-            _check_core(comparison, "the network")
-        return comparison
-    return compare_photos(
-        colorizer, graph.multiple, lambda photo: runtime(photo[None])[0], photos.compared, request.vividness
-    )
+    say(f"comparing {len(photos.compared)} photos with the Colorizer")
+    comparison = reference.compare(runtime, photos.compared)
+    if request.core and request.quantize == "none":
+        comparison.check_core("the network")
+    return comparison
 
 
-def _timed(colorizer: Colorizer, request: Request, photos: Photos, opened: Callable[[int], Callable]) -> dict:
+def _time(
+    report: ExportReport,
+    reference: Reference,
+    photos: VerificationPhotos,
+    opened: Callable[[int], Runtime],
+    side: int | None,
+    say: Say,
+) -> None:
+    """Time a photo of the network's size, and where the file takes every size, a photo of 1.4 megapixels."""
+    say("timing")
     photo = photos.calibration[0]
-    times = _keras_milliseconds(colorizer, photo, request.core)
-    given = _input(colorizer, request, photo)
-    return times | {str(threads): milliseconds(opened(threads), given) for threads in THREADS}
+    report.milliseconds = reference.milliseconds(opened, photo)
+    if side is None and not reference.core:
+        report.photo_milliseconds = reference.milliseconds(opened, photo_to_time(photo))
 
 
-def _keras_milliseconds(colorizer: Colorizer, photo: np.ndarray, core: bool) -> dict[str, float]:
-    if core:
-        inputs = Inputs.stack([frame_photo(photo, photo.shape[0], None).inputs])
-        return {"keras": milliseconds(colorizer.predict_ab, inputs)}
-    return {"keras": milliseconds(colorizer, photo)}
+def _compared_size(colorizer: Colorizer, request: ExportRequest, side: int | None) -> int | None:
+    """Return the side of the squares to compare on; None where the file takes any shape."""
+    return (side or colorizer.image_size) if request.core else side
+
+
+def _colorize(session: ServingSession) -> Runtime:
+    return lambda photos: session("colorize", image=photos)["colorized"]
 
 
 def _guided(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -292,17 +249,22 @@ def _guided(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return lines[..., :2] * L + lines[..., 2:]
 
 
-def _check_bytes(session: ServingSession, photos: list[np.ndarray], colorize: Callable) -> None:
-    """One request with photos of two sizes and one that is cut off: an error for this one, the others as `colorize`."""
+def _check_bytes(session: ServingSession, photos: list[np.ndarray]) -> None:
+    """Check one request of two photos and, between them, one that is cut off.
+
+    Raises:
+        ColorizeError: the cut-off photo is not refused, or the others differ from those of `colorize`.
+    """
     encoded = [_png(photo) for photo in photos[:2]]
     encoded.insert(1, encoded[0][: len(encoded[0]) // 2])
     found = session("serving_default", image_bytes=np.array(encoded, object))
     errors = [bool(error) for error in found["error"]]
     if errors != [number == 1 for number in range(len(encoded))] or found["colorized_bytes"][1]:
         raise ColorizeError(f"serving_default should refuse the second of three photos: {found['error'].tolist()}")
-    colored = [np.asarray(Image.open(BytesIO(png))) for png in found["colorized_bytes"] if png]
-    difference = Difference.of([(image, colorize(photo)) for image, photo in zip(colored, photos, strict=False)])
-    # Not zero: threads add in any order, and where a sum lies on the edge its rounding tips.
+    images = [np.asarray(Image.open(BytesIO(png))) for png in found["colorized_bytes"] if png]
+    expected = [_colorize(session)(photo[None])[0] for photo in photos[:2]]
+    difference = Difference.of(list(zip(images, expected, strict=True)))
+    # Not zero: threads add in any order, and a sum on the edge between two levels may be rounded either way.
     if not difference.mean <= BYTES_TOLERANCE:
         raise ColorizeError(f"serving_default and colorize are {difference.mean:.2f} grey levels apart on average")
 
@@ -313,83 +275,7 @@ def _png(photo: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _check_core(comparison: Comparison, what: str) -> None:
-    if not comparison.ab.mean <= CORE_TOLERANCE:
-        raise ColorizeError(
-            f"{what} differs from the Colorizer by {comparison.ab.mean:.3g} CIE units on average (at most"
-            f" {CORE_TOLERANCE:g}): nothing was written"
-        )
-
-
-def _check(report: Report, request: Request) -> None:
-    found, limit = report.comparison.grey_levels.mean, report.tolerance["grey_levels"]
-    if not found <= limit:
-        raise ColorizeError(
-            f"the {request.format} differs from the Colorizer by {found:.2f} grey levels on average"
-            f" (at most {limit:g}): nothing was written"
-        )
-
-
-def _report(
-    colorizer: Colorizer, request: Request, folder: Path, comparison: Comparison, times: dict[str, float]
-) -> Report:
-    files = {str(file.relative_to(folder)): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()}
-    tolerance = {"grey_levels": TOLERANCE[request.quantize], "ab_of_the_network": CORE_TOLERANCE}
-    return Report(colorizer.name, plain(request), files, comparison, tolerance, times)
-
-
-def _frame_remarks(colorizer: Colorizer, multiple: int | None) -> list[str]:
-    if multiple == colorizer.multiple:
+def _frame_remarks(colorizer: Colorizer, graph: ColorGraph) -> list[str]:
+    if graph.multiple == colorizer.multiple:
         return []
     return ["the network has to know its size in a graph: whole photos are fitted into its square"]
-
-
-def _as_json(report: Report) -> str:
-    versions = {"keras-colorize": __version__}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    table = asdict(report) | {"bytes": report.size, "threads_of_keras": processors(), "versions": versions}
-    return json.dumps(table, indent=2, ensure_ascii=False, default=float) + "\n"
-
-
-def _card(colorizer: Colorizer, request: Request, side: int | None, signature: str) -> Card:
-    shape = f"1 × {side or 'H'} × {side or 'W'}"
-    if request.core:
-        given = Tensor("L", "lightness, CIELAB", f"{shape} × 1", "float32", "CIE L*, 0 to 100", "features", 0, 100)
-        found = Tensor("ab", "chroma, CIELAB", f"{shape} × 2", "float32", "CIE a* and b*", "features", -110, 110)
-        what = "lightness in, chroma out"
-    else:
-        unit = "sRGB levels, 0 to 255; no normalization"
-        given = Tensor(
-            "image", "photo, grey or with colours to be ignored", f"{shape} × 3", "uint8", unit, "rgb", 0, 255
-        )
-        found = Tensor("colorized", "the photo in colour", f"{shape} × 3", "uint8", unit, "rgb", 0, 255)
-        what = "a photo in, the same photo in colour out, its lightness kept"
-    description = f"Colorization of photographs, {colorizer.name} ({colorizer.recipe.summary}): {what}."
-    return Card(
-        colorizer.name,
-        description,
-        __version__,
-        "keras-colorize",
-        "Apache-2.0",
-        signature,
-        request.quantize,
-        given,
-        found,
-    )
-
-
-_MODELS_CONFIG = """\
-# tensorflow_model_server --model_config_file=…/models.config; base_path is where this folder is in the server.
-model_config_list {{
-  config {{
-    name: "{name}"
-    base_path: "/models/{name}"
-    model_platform: "tensorflow"
-    model_version_policy {{ latest {{ num_versions: 1 }} }}
-  }}
-}}
-"""

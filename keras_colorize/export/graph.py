@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.defaults import LARGEST_VIVIDNESS
-from keras_colorize.export import cheap_color
-from keras_colorize.export.fitting import Frame
+from keras_colorize.export import lab
+from keras_colorize.export.geometry import FrameGeometry
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
 from keras_colorize.inference.network import over_size
@@ -55,40 +55,44 @@ class ColorGraph(tf.Module):
                 self._predict, self.multiple = _predictor(colorizer.generator, colorizer), None
 
     def chroma(self, inputs: Inputs, vividness: Any = None) -> Any:
-        """Inputs (B, h, w, …) at a size that the network takes → ab (B, h, w, 2) in CIE units."""
+        """Run the network: inputs (B, h, w, …) at a size that it takes → ab (B, h, w, 2) in CIE units."""
         if vividness is None:
             return self._predict(inputs, tf.constant(self.vividness))
         return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
 
-    def frame(self, images: Any) -> Frame:
+    def frame(self, images: Any) -> FrameGeometry:
         """Of images (B, H, W, C)."""
         height, width = images.shape[1:3]
         if height is None or width is None:
             height, width = tf.unstack(tf.shape(images)[1:3])
-        return Frame.of(height, width, self.image_size, self.multiple)
+        return FrameGeometry.of(height, width, self.image_size, self.multiple)
 
-    def coefficients(self, inputs: Inputs, frame: Frame, vividness: Any = None) -> Any:
-        """Inputs in the frame, (B, h, w, …) → the guided filter's lines over the photo, (B, rows, columns, 4)."""
+    def coefficients(self, inputs: Inputs, frame: FrameGeometry, vividness: Any = None) -> Any:
+        """Compute the guided filter's lines over the photo, (B, rows, columns, 4), from inputs in the frame."""
         return frame.content(guided_coefficients(inputs.lightness, self.chroma(inputs, vividness)))
 
     def predict_ab(self, inputs: Inputs, vividness: Any = None) -> Any:
-        """Inputs (B, H, W, …) of photos of any size → ab (B, H, W, 2) in CIE units, at that size, not clipped."""
-        L = inputs.lightness
-        frame = self.frame(L)
-        lines = self.coefficients(inputs.map(frame.fitted), frame, vividness)
-        if not frame.is_whole:
-            lines = tf.image.resize(lines, (frame.height, frame.width))
-        return lines[..., :2] * L + lines[..., 2:]
+        """Predict ab (B, H, W, 2) in CIE units, not clipped, from inputs (B, H, W, …) of photos of any size."""
+        return tf.stack(self._chroma_of(inputs, self.frame(inputs.lightness), vividness), axis=-1)
 
     def colorize(self, photos: Any, vividness: Any = None) -> Any:
         """Photos uint8 (B, H, W, 3) of any size → uint8 (B, H, W, 3), their lightness kept."""
-        L = cheap_color.lightness(photos)
-        return cheap_color.recolored(L, self.predict_ab(Inputs(L), vividness))
+        L = lab.lightness(photos)
+        return lab.colorized(L, *self._chroma_of(Inputs(L[..., None]), self.frame(photos), vividness))
+
+    def _chroma_of(self, inputs: Inputs, frame: FrameGeometry, vividness: Any) -> tuple[Any, Any]:
+        """Compute a and b (B, H, W) of photos from inputs (B, H, W, …)."""
+        lines = self.coefficients(inputs.map(frame.fitted), frame, vividness)
+        if not frame.is_whole:
+            lines = tf.image.resize(lines, (frame.height, frame.width))
+        slope_a, slope_b, offset_a, offset_b = lab.planes(lines)
+        L = tf.squeeze(inputs.lightness, axis=-1)
+        return slope_a * L + offset_a, slope_b * L + offset_b
 
     def colorize_in_strips(self, photos: Any, vividness: Any = None) -> Any:
         """As `colorize`, with memory for a strip of each photo only beside the photos; with loops, for servers."""
         batch, height, width = tf.unstack(tf.shape(photos)[:3])
-        frame = Frame.of(height, width, self.image_size, self.multiple)
+        frame = FrameGeometry.of(height, width, self.image_size, self.multiple)
         rows = tf.clip_by_value(STRIP_PIXELS // width, 1, height)
         count = -(-height // rows)
         padded = tf.pad(photos, [[0, 0], [0, count * rows - height], [0, 0], [0, 0]])
@@ -100,7 +104,7 @@ class ColorGraph(tf.Module):
 
         def framed(photo_strips: Any) -> Any:
             L = tf.foldl(
-                lambda total, part: total + tf.matmul(part[0], cheap_color.lightness(part[1])[..., 0]),
+                lambda total, part: total + tf.matmul(part[0], lab.lightness(part[1])),
                 (vertical, photo_strips),
                 initializer=tf.zeros((frame.padded_rows, width)),
                 parallel_iterations=1,
@@ -117,8 +121,9 @@ class ColorGraph(tf.Module):
             def strip_in_color(strip: Any) -> Any:
                 number, pixels = strip
                 known = _rows_of(columns, number * rows + tf.range(rows), height)
-                L = cheap_color.lightness(pixels)
-                return cheap_color.recolored(L, known[..., :2] * L + known[..., 2:])
+                slope_a, slope_b, offset_a, offset_b = lab.planes(known)
+                L = lab.lightness(pixels)
+                return lab.colorized(L, slope_a * L + offset_a, slope_b * L + offset_b)
 
             colored = tf.map_fn(
                 strip_in_color,
@@ -158,7 +163,7 @@ class _BilinearUp(keras.layers.Layer):
 
 
 def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
-    """Inputs and vividness → ab, at the frame's size."""
+    """Return a function of inputs and vividness that predicts ab, all at the frame's size."""
     space = colorizer.space
 
     def predict(inputs: Inputs, vividness: Any) -> Any:

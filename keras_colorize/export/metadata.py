@@ -1,4 +1,4 @@
-"""What a TFLite file says of itself: for people in its description, for programs in the standard metadata."""
+"""Metadata of a TFLite file: a description for people, the standard metadata and JSON for programs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,21 +7,24 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from keras_colorize.export.extras import need
+from keras_colorize import __version__
+from keras_colorize.export.packages import need
+from keras_colorize.export.request import ExportRequest
 
-# What Android's and MediaPipe's metadata readers look for, and its file identifier
+# The entry that Android's and MediaPipe's metadata readers look for, and its file identifier
 # (TFLite metadata schema 1.x, metadata_schema.fbs).
 STANDARD, _IDENTIFIER = "TFLITE_METADATA", b"M001"
-OWN = "keras_colorize"  # the same as JSON, with what the standard has no place for
+OWN = "keras_colorize"  # the same as JSON, with fields that the standard does not have
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """An input or output.
+class TensorMetadata:
+    """One input or output.
 
-    content: "rgb", "grey" or "features".
-    mean, scale: of `(value − mean) / scale`, which the caller has to apply first; 0 and 1 for nothing.
-    low, high: the range of values.
+    Attributes:
+        content: "rgb", "grey" or "features".
+        low, high: the range of values.
+        mean, scale: the normalization `(value − mean) / scale` that the caller has to apply; 0 and 1 mean none.
     """
 
     name: str
@@ -37,8 +40,8 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Card:
-    """All that a file says of itself."""
+class ModelMetadata:
+    """The metadata of one file."""
 
     name: str
     description: str
@@ -47,21 +50,56 @@ class Card:
     license: str
     signature: str
     quantization: str
-    input: Tensor
-    output: Tensor
+    input: TensorMetadata
+    output: TensorMetadata
 
 
-def with_metadata(content: bytes, card: Card) -> bytes:
-    """The file with the card inside, in place of any that it had."""
+def model_metadata(name: str, summary: str, request: ExportRequest, side: int | None, signature: str) -> ModelMetadata:
+    """Describe an exported file.
+
+    Args:
+        name, summary: of the system.
+        side: height and width of the input; None where they are free.
+        signature: of the file.
+    """
+    shape = f"1 × {side or 'H'} × {side or 'W'}"
+    if request.core:
+        L = "lightness, CIELAB", f"{shape} × 1", "float32", "CIE L*, 0 to 100", "features"
+        ab = "chroma, CIELAB", f"{shape} × 2", "float32", "CIE a* and b*", "features"
+        given, found = TensorMetadata("L", *L, 0, 100), TensorMetadata("ab", *ab, -110, 110)
+        what = "lightness in, chroma out"
+    else:
+        pixels = f"{shape} × 3", "uint8", "sRGB levels, 0 to 255; no normalization", "rgb"
+        given = TensorMetadata("image", "photo, grey or with colours to be ignored", *pixels, 0, 255)
+        found = TensorMetadata("colorized", "the photo in colour", *pixels, 0, 255)
+        what = "a photo in, the same photo in colour out, its lightness kept"
+    return ModelMetadata(
+        name,
+        f"Colorization of photographs, {name} ({summary}): {what}.",
+        __version__,
+        "keras-colorize",
+        "Apache-2.0",
+        signature,
+        request.quantize,
+        given,
+        found,
+    )
+
+
+def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
+    """Return the file with metadata inside, in place of any that it had."""
     schema = need("ai_edge_litert.schema_py_generated")
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for buffer in model.buffers:
-        if buffer.offset > 1:  # the quantizer puts weights behind the flatbuffer, where nothing else may be moved
+        if (
+            buffer.offset > 1
+        ):  # the quantizer appends weights to the flatbuffer, at offsets that change: move them inside
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
-    model.description = card.description.encode()
+    model.description = metadata.description.encode()
     model.metadata = [entry for entry in model.metadata or [] if entry.name not in (STANDARD.encode(), OWN.encode())]
-    for name, data in ((STANDARD, _packed(card)), (OWN, json.dumps(asdict(card), ensure_ascii=False).encode())):
+    own = json.dumps(asdict(metadata), ensure_ascii=False).encode()
+    for name, data in ((STANDARD, _standard(metadata)), (OWN, own)):
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = np.frombuffer(data, np.uint8)
         entry.name, entry.buffer = name, len(model.buffers)
@@ -73,7 +111,7 @@ def with_metadata(content: bytes, card: Card) -> bytes:
 
 
 def read_metadata(content: bytes, name: str = OWN) -> bytes | None:
-    """One metadata entry of a file, None where it has none of that name."""
+    """Return one metadata entry of a file, None where it has none of that name."""
     schema = need("ai_edge_litert.schema_py_generated")
     model = schema.Model.GetRootAs(content, 0)
     for number in range(model.MetadataLength()):
@@ -83,20 +121,27 @@ def read_metadata(content: bytes, name: str = OWN) -> bytes | None:
     return None
 
 
-def _packed(card: Card) -> bytes:
-    """The card by the standard schema. Numbers of fields are those of metadata_schema.fbs."""
+def _standard(metadata: ModelMetadata) -> bytes:
+    """Write metadata by the standard schema. The numbers of fields are those of metadata_schema.fbs."""
     builder = flatbuffers.Builder(2048)
-    tensors = [_vector(builder, [_tensor(builder, tensor)]) for tensor in (card.input, card.output)]
-    subgraph = _table(builder, 10, {0: builder.CreateString(card.signature), 2: tensors[0], 3: tensors[1]})
-    texts = {0: card.name, 1: card.description, 2: card.version, 4: card.author, 5: card.license, 7: "1.0.0"}
+    tensors = [_vector(builder, [_tensor(builder, tensor)]) for tensor in (metadata.input, metadata.output)]
+    subgraph = _table(builder, 10, {0: builder.CreateString(metadata.signature), 2: tensors[0], 3: tensors[1]})
+    texts = {
+        0: metadata.name,
+        1: metadata.description,
+        2: metadata.version,
+        4: metadata.author,
+        5: metadata.license,
+        7: "1.0.0",
+    }
     fields = {number: builder.CreateString(text) for number, text in texts.items()}
     model = _table(builder, 8, fields | {3: _vector(builder, [subgraph])})
     builder.Finish(model, _IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _tensor(builder: Any, tensor: Tensor) -> int:
-    """TensorMetadata: name, description, content, process units (normalization), stats (range)."""
+def _tensor(builder: Any, tensor: TensorMetadata) -> int:
+    """Write a TensorMetadata table: name, description, content, process units (normalization), stats (range)."""
     texts = {0: builder.CreateString(tensor.name), 1: builder.CreateString(f"{tensor.description} ({tensor.unit})")}
     if tensor.content in ("rgb", "grey"):
         properties, kind = _table(builder, 2, {}, {0: 1 if tensor.content == "rgb" else 2}), 2  # ImageProperties
@@ -110,7 +155,7 @@ def _tensor(builder: Any, tensor: Tensor) -> int:
 
 
 def _table(builder: Any, slots: int, offsets: dict[int, int], small: dict[int, int] | None = None) -> int:
-    """A table with references in some fields and bytes in others."""
+    """Write a table with references in some fields and bytes in others."""
     builder.StartObject(slots)
     for number, offset in offsets.items():
         builder.PrependUOffsetTRelativeSlot(number, offset, 0)

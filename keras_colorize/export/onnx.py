@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.extras import first_line, need
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.packages import first_line, need
 
 OPSET = 17
 # The standard operators, and the opset of machine learning that tf2onnx declares without using it.

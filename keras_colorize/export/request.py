@@ -1,6 +1,5 @@
-"""What is asked of an export, known to be possible before anything slow begins. Nothing here loads TensorFlow."""
+"""The request for an export, checked before anything slow begins. Loads no TensorFlow."""
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +14,27 @@ Quantization = Literal["none", "float16", "dynamic", "int8"]
 QUANTIZATIONS = get_args(Quantization)
 ANY = "any"
 
-_NEEDED = {"tflite": ("ai_edge_litert", "ai_edge_quantizer"), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
+# [choice] The smallest and largest fixed sides in pixels. Less is no photo. A file for one size lays the memory of a
+# whole photo out at once, some 30 floats a pixel: 2 GB at 4,096 × 4,096.
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
 
 
 @dataclass(frozen=True)
-class Request:
-    """One export.
+class ExportRequest:
+    """The options of one export.
 
-    format: of the files.
-    quantize: of a TFLite file's network.
-    size: H and W of the file's input; "any" leaves them to each call; None is the format's default, which is the
-        network's own size for TFLite and any for the others.
-    core: only L → ab, the network without photos around it.
-    vividness: built in; 1 is the system's own.
-    data: photos to verify and calibrate with, named as for training.
-    max_megapixels: a SavedModel refuses larger photos.
+    Attributes:
+        format: of the files: "saved_model", "tflite" or "onnx".
+        quantize: the quantization of a TFLite file's network: "none", "float16", "dynamic" or "int8".
+        size: height and width of the file's input in pixels, 8 to 4096; "any" leaves them to each call; None is the
+            format's default, the network's own size for TFLite and any size otherwise.
+        core: export the network alone, L → ab, without the photo around it.
+        vividness: built into the file, 0 to 10; 1 is the system's own.
+        data: the photos to verify and calibrate with, named as for training.
+        max_megapixels: a SavedModel refuses larger photos.
 
     Raises:
-        ColorizeError: the options do not go together.
+        ColorizeError: an option is unknown or out of range, or two options exclude each other.
     """
 
     format: Format
@@ -48,33 +50,43 @@ class Request:
             if word not in known:
                 raise ColorizeError(f"unknown {what} '{word}'{did_you_mean(word, known)} (known: {', '.join(known)})")
         if self.quantize != "none" and self.format != "tflite":
-            raise ColorizeError(f"--quantize {self.quantize} is for --format tflite; {self.format} is float32")
+            raise ColorizeError(f"quantize is {self.quantize}: only tflite files are quantized, not {self.format}")
         if self.format == "saved_model" and (self.core or self.size not in (None, ANY)):
             raise ColorizeError(
-                "a saved_model takes any size and has L → ab as its signature predict_ab: leave --size and --core away"
+                "a saved_model takes any size and has the network alone as its signature predict_ab: leave size and"
+                " core out"
             )
-        if self.size is not None and self.size != ANY and not (isinstance(self.size, int) and self.size > 0):
-            raise ColorizeError(f"--size is {self.size}: expected a number of pixels, or any")
+        if self.size is not None and self.size != ANY:
+            in_range = isinstance(self.size, int) and SMALLEST_SIDE <= self.size <= LARGEST_SIDE
+            if not in_range:
+                raise ColorizeError(
+                    f"size is {self.size}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, or any for a file that"
+                    " takes photos of all sizes"
+                )
         if not (math.isfinite(self.vividness) and 0 <= self.vividness <= LARGEST_VIVIDNESS):
-            raise ColorizeError(f"--vividness is {self.vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}")
+            raise ColorizeError(f"vividness is {self.vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}")
         if not self.max_megapixels > 0:
-            raise ColorizeError(f"--max-megapixels is {self.max_megapixels:g}: expected more than 0")
+            raise ColorizeError(f"max_megapixels is {self.max_megapixels:g}: expected more than 0")
 
     def side(self, image_size: int) -> int | None:
-        """H and W of the file's input for a network of that size; None for any."""
+        """Return H and W of the file's input for a network of that size; None for any."""
         if self.size is None:
             return image_size if self.format == "tflite" else None
         return self.size if isinstance(self.size, int) else None
 
     def file_name(self, name: str) -> str:
-        """Of a TFLite or ONNX file: what differs from the default is in its name."""
+        """Name a TFLite or ONNX file after the system and the options that differ from the default."""
         size = () if self.size is None else (str(self.size),)
         quantized = () if self.quantize == "none" else (self.quantize,)
         return "_".join((name, *(("core",) if self.core else ()), *size, *quantized)) + f".{self.format}"
 
+    def summary(self) -> dict[str, Any]:
+        """Return the options that change the file, as `export.json` has them."""
+        return {name: getattr(self, name) for name in ("format", "quantize", "size", "core", "vividness")}
+
 
 def read_size(text: str) -> int | str:
-    """A number, or "any".
+    """Read a size: a number of pixels, or "any".
 
     Raises:
         ColorizeError: something else.
@@ -84,34 +96,16 @@ def read_size(text: str) -> int | str:
     try:
         return int(text)
     except ValueError:
-        raise ColorizeError(f"--size is '{text}': expected a number of pixels, or any") from None
-
-
-def check_installed(request: Request) -> None:
-    """Whether the packages that the format needs are there.
-
-    Raises:
-        ColorizeError: one is missing.
-    """
-    for package in _NEEDED.get(request.format, ()):
-        if importlib.util.find_spec(package) is None:
-            raise ColorizeError(
-                f'--format {request.format} needs {package}: pip install "keras-colorize[{request.format}]"'
-            )
+        raise ColorizeError(f"size is '{text}': expected a number of pixels, or any") from None
 
 
 def check_out(out: str | Path) -> Path:
-    """The folder to write, which must be new or empty.
+    """Return the folder to write, which must be new or empty.
 
     Raises:
         ColorizeError: it exists and holds something, or is a file.
     """
     folder = Path(out).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ColorizeError(f"'{out}' exists: choose a new folder for --out")
+        raise ColorizeError(f"'{out}' exists: choose a new folder")
     return folder
-
-
-def plain(request: Request) -> dict[str, Any]:
-    """The options as JSON has them."""
-    return {name: getattr(request, name) for name in ("format", "quantize", "size", "core", "vividness")}

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.served import Card
+from keras_colorize.export.servable import ServingFrame
 
 # Alternatives of a signature that take `vividness` too: TF Serving wants every input of a signature to be given.
 VIVIDNESS_SUFFIX = "_vividness"
@@ -62,7 +62,7 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
         plain = tf.function(lambda given, f=asked: f(given, tf.constant(graph.vividness)), autograph=False)
         signatures[name] = plain.get_concrete_function(spec)
     tf.saved_model.save(graph, str(folder), signatures=signatures)
-    Card(graph.image_size, graph.multiple).write(folder)
+    ServingFrame(graph.image_size, graph.multiple).write(folder)
 
 
 def _serve(graph: ColorGraph, limits: Limits) -> Callable:
@@ -202,3 +202,21 @@ def _or_else(compute: Callable[[], Any], otherwise: Any) -> Any:
     """
     attempt = tf.data.Dataset.from_tensors(0).map(lambda _: compute()).ignore_errors()
     return attempt.concatenate(tf.data.Dataset.from_tensors(otherwise)).take(1).get_single_element()
+
+
+def write_models_config(folder: Path, name: str) -> None:
+    """Write `models.config`, with which TF Serving finds the model `name` in a folder."""
+    (folder / "models.config").write_text(_MODELS_CONFIG.format(name=name), encoding="utf-8")
+
+
+_MODELS_CONFIG = """\
+# tensorflow_model_server --model_config_file=…/models.config; base_path is where this folder is in the server.
+model_config_list {{
+  config {{
+    name: "{name}"
+    base_path: "/models/{name}"
+    model_platform: "tensorflow"
+    model_version_policy {{ latest {{ num_versions: 1 }} }}
+  }}
+}}
+"""

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_colorize.color.lab import clip_chroma, lab_to_rgb, rgb_to_lab, rgb_to_u8
+from keras_colorize.color.gamut import clip_chroma
+from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_u8
 from keras_colorize.inference.frame import BLOCK, WHITE, Frame, grey_lightness
 
 # Of the windows, in pixels and squared units of L at the network's size.

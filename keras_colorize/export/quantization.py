@@ -1,7 +1,8 @@
-"""Smaller TFLite files: weights in float16 or int8, or the network's convolutions and dense layers in int8 altogether.
+"""Quantization of TFLite files: the network's weights in float16 or int8, or its layers in int8 altogether.
 
-Only layers of the network are touched, told by their names. The colour conversion, the guided filter and the decoding
-of a distribution over colours stay in float32: a quantized colour conversion alone is off by 40 grey levels and more.
+Only convolutions and dense layers of the network are quantized, which their names tell. The colour conversion, the
+guided filter and the decoding of a distribution over colours stay in float32: a quantized colour conversion alone is
+off by 40 grey levels and more.
 """
 
 import contextlib
@@ -15,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.extras import need
 from keras_colorize.export.graph import NETWORK_SCOPE
+from keras_colorize.export.packages import need
 from keras_colorize.export.request import Quantization
 
-# Mean difference to the float32 file, in grey levels over all photos, above which layers are left out.
+# The largest mean difference from the float32 file, in grey levels over all photos. Above it, layers stay in float32.
 TOLERANCE = 2.0
 
 _LAYERS = ("CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
@@ -27,13 +28,14 @@ _BUILTINS = {"CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 
 
 @dataclass(frozen=True)
-class Quantized:
+class QuantizedModel:
     """A quantized file.
 
-    content: of the file.
-    layers: how many layers of the network it has that can be quantized.
-    left_out: of those the ones in float32, by the name of what they put out.
-    difference: mean to the float32 file, in grey levels.
+    Attributes:
+        content: the file.
+        layers: how many of the network's layers can be quantized.
+        left_out: the layers that stay in float32, by the names of their outputs.
+        difference: the mean difference from the float32 file, in grey levels.
     """
 
     content: bytes
@@ -50,16 +52,20 @@ def quantize(
     difference: Callable[[bytes], float],
     tolerance: float = TOLERANCE,
     progress: Callable[[str], None] = lambda _: None,
-) -> Quantized:
-    """Quantize a float32 file; where that costs more than the tolerance, leave out the layers that cost most.
+) -> QuantizedModel:
+    """Quantize a float32 file. Where that costs more than the tolerance, leave the layers that cost most in float32.
 
     Args:
-        signature: of the file, that `calibration` holds inputs for.
-        difference: of a quantized file to the float32 one, mean in grey levels over photos.
-        progress: called with what is being done, where it takes time.
+        content: the float32 file.
+        kind: "float16", "dynamic" or "int8".
+        signature: of the file.
+        calibration: inputs of the signature, by name.
+        difference: measures the mean difference of a quantized file from the float32 one, in grey levels over photos.
+        tolerance: the largest difference that is allowed.
+        progress: called before each slow step with its description.
 
     Raises:
-        ColorizeError: the network has no such layers.
+        ColorizeError: the network has no such layers, or no choice of layers is within the tolerance.
     """
     names = layer_names(content)
     if not names:
@@ -68,7 +74,7 @@ def quantize(
     quantized = measured.quantized(())
     error = difference(quantized)
     if error <= tolerance:
-        return Quantized(quantized, len(names), [], error)
+        return QuantizedModel(quantized, len(names), [], error)
 
     costs = {}
     for number, name in enumerate(names, 1):
@@ -81,16 +87,16 @@ def quantize(
         quantized = measured.quantized(worst_first[:left_out])
         error = difference(quantized)
         if error <= tolerance:
-            return Quantized(quantized, len(names), worst_first[:left_out], error)
+            return QuantizedModel(quantized, len(names), worst_first[:left_out], error)
         left_out += max(1, left_out // 2)
     raise ColorizeError(
-        f"quantized to {kind} the network is {error:.1f} grey levels off even with all but one layer left out "
-        f"(at most {tolerance:g}): use float16, or none"
+        f"with a single layer in {kind} the network is still {error:.1f} grey levels off on average (at most"
+        f" {tolerance:g}): use float16, or none"
     )
 
 
 def layer_names(content: bytes) -> list[str]:
-    """Outputs of the network's convolutions and dense layers, in order."""
+    """Return the names of the outputs of the network's convolutions and dense layers, in order."""
     schema = need("ai_edge_litert.schema_py_generated")
     model = schema.Model.GetRootAs(content, 0)
     codes = {getattr(schema.BuiltinOperator, name): name for name in _BUILTINS}
@@ -112,7 +118,7 @@ _NETWORK = f"(^|[/;]){NETWORK_SCOPE}(_[0-9]+)?/"
 
 
 class _Calibration:
-    """The quantizer on one float32 file, calibrated once."""
+    """The quantizer for one float32 file, calibrated once."""
 
     def __init__(
         self, content: bytes, kind: Quantization, signature: str, calibration: Sequence[dict[str, np.ndarray]]
@@ -125,7 +131,7 @@ class _Calibration:
                 self._ranges = self._quantizer(()).calibrate({signature: calibration}, num_threads=2)
 
     def quantized(self, left_out: Collection[str]) -> bytes:
-        """The file with all layers quantized but some."""
+        """Return the file with all layers but some quantized."""
         with _quiet():
             result = self._quantizer(left_out).quantize(self._ranges, enable_progress_report=False)
         return bytes(result.quantized_model)
@@ -152,7 +158,7 @@ class _Calibration:
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """Without the quantizer's own bars and warnings."""
+    """Silence the quantizer's own progress bars and warnings."""
     said = io.StringIO()
     with (
         contextlib.redirect_stderr(said),

@@ -13,7 +13,7 @@ from keras_colorize.inference.frame import LONGEST_ASPECT
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameGeometry:
     """Where a photo lies in what the network sees: whole numbers, or scalar int32 tensors where sizes come later.
 
     height, width: of the photo.
@@ -29,7 +29,7 @@ class Frame:
     padded_columns: Any
 
     @classmethod
-    def of(cls, height: Any, width: Any, size: int, multiple: int | None) -> "Frame":
+    def of(cls, height: Any, width: Any, size: int, multiple: int | None) -> "FrameGeometry":
         """For a photo of that size; `size` and `multiple` as in `inference.frame.frame_photo`."""
         short, long = _least(height, width), _most(height, width)
         if multiple is None:

@@ -11,15 +11,15 @@ from keras_colorize.batch.write import list_row, read_list, reason
 from keras_colorize.beam.jobs import absolute_jobs, read_jobs, write_jobs
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.served import CARD_FILE, MODEL_FILE, Card, find_saved_model
+from keras_colorize.export.servable import FRAME_FILE, MODEL_FILE, ServingFrame, find_saved_model
 from tests.colorizing import save_grey
 
 
-def make_model(folder, card=True):
+def make_model(folder, frame=True):
     folder.mkdir(parents=True)
     (folder / MODEL_FILE).touch()
-    if card:
-        Card(96, 16).write(folder)
+    if frame:
+        ServingFrame(96, 16).write(folder)
     return folder
 
 
@@ -28,7 +28,7 @@ def test_a_model_is_found_from_any_of_its_folders_and_the_newest_version_counts(
     monkeypatch.chdir(tmp_path)
     for path in ("served", "served/vivid", "served/vivid/10"):
         found = find_saved_model(path)
-        assert (found.folder, found.card) == (newest, Card(96, 16))
+        assert (found.folder, found.frame) == (newest, ServingFrame(96, 16))
     assert find_saved_model(tmp_path / "served" / "vivid" / "9").folder.name == "9"
 
 
@@ -37,11 +37,11 @@ def test_what_is_no_model_of_ours_is_refused(tmp_path):
         find_saved_model(tmp_path / "nowhere")
     with pytest.raises(ColorizeError, match=f"holds no {MODEL_FILE}"):
         find_saved_model(tmp_path)
-    for name, card in {"none": None, "torn": "{", "other": "[1]", "half": '{"image_size": 96}'}.items():
-        folder = make_model(tmp_path / name / "1", card=False)
-        if card is not None:
-            (folder / CARD_FILE).parent.mkdir()
-            (folder / CARD_FILE).write_text(card)
+    for name, frame in {"none": None, "torn": "{", "other": "[1]", "half": '{"image_size": 96}'}.items():
+        folder = make_model(tmp_path / name / "1", frame=False)
+        if frame is not None:
+            (folder / FRAME_FILE).parent.mkdir()
+            (folder / FRAME_FILE).write_text(frame)
         with pytest.raises(ColorizeError, match="no SavedModel of keras-colorize"):
             find_saved_model(tmp_path / name)
     with pytest.raises(ColorizeError, match="several models, half, none, other, torn"):
@@ -100,6 +100,6 @@ def test_options_of_a_runner_need_one(tmp_path, capsys, option):
     assert f"{option[0]} goes with --runner" in capsys.readouterr().err
 
 
-def test_the_card_is_plain(tmp_path):
+def test_the_frame_is_plain_json(tmp_path):
     folder = make_model(tmp_path / "1")
-    assert json.loads((folder / CARD_FILE).read_text(encoding="utf-8")) == {"image_size": 96, "multiple": 16}
+    assert json.loads((folder / FRAME_FILE).read_text(encoding="utf-8")) == {"image_size": 96, "multiple": 16}

@@ -1,0 +1,40 @@
+"""Optional packages that exports need: imported when an export asks for them, with advice where one is missing."""
+
+import importlib.util
+from importlib import import_module
+from typing import Any
+
+from keras_colorize.errors import ColorizeError
+
+# format → the packages that it needs; the extra of this package that installs them has the format's name.
+_PACKAGES = {"tflite": ("ai_edge_litert", "ai_edge_quantizer"), "onnx": ("tf2onnx", "onnx", "onnxruntime")}
+
+
+def check_installed(format: str) -> None:
+    """Check that the packages of a format are installed, without importing them.
+
+    Raises:
+        ColorizeError: one is missing; the message says what to install.
+    """
+    for package in _PACKAGES.get(format, ()):
+        if importlib.util.find_spec(package) is None:
+            raise ColorizeError(f'the format {format} needs {package}: pip install "keras-colorize[{format}]"')
+
+
+def need(module: str) -> Any:
+    """Import a module of an optional package.
+
+    Raises:
+        ColorizeError: it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        extra = next(format for format, packages in _PACKAGES.items() if package in packages)
+        raise ColorizeError(f'{package} is not installed ({error}): pip install "keras-colorize[{extra}]"') from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another package's error, or its class where the message is empty."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
