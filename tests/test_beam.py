@@ -228,7 +228,7 @@ def test_mistakes_are_one_line(photos, served, tmp_path, capsys):
     assert "--samples and --seed need dropout" in fails(capsys, *with_runner, "direct", "--samples", "2")
     assert "--samples and --seed need dropout" in fails(capsys, *with_runner, "direct", "--seed", "2")
     assert "--saved-model and --model name different" in fails(capsys, *with_runner, "direct", "--model", "vivid")
-    assert "choose another --out" in fails(
+    assert "choose another folder for --out" in fails(
         capsys, photos / "b*" / "0.png", "--out", photos / "b*", "--overwrite", *with_runner[4:], "direct"
     )
     assert not (tmp_path / "out").exists()

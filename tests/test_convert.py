@@ -23,7 +23,7 @@ from keras_colorize.recipes import Recipe
 torch = pytest.importorskip("torch", reason="needs the extra 'convert'")
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra 'convert'")
 
-from keras_colorize.convert import torch_modules, verify  # noqa: E402  (imports torch)
+from keras_colorize.convert import torch_modules, verification  # noqa: E402  (imports torch)
 
 FULL = [64, 128, 256, 512, 512, 512, 512, 512]
 THIN, SIZE = [8, 16, 24, 32, 32], 32
@@ -283,7 +283,7 @@ def test_resnet18_gan_from_the_tutorials_whole_model(dynamic_unet):
     original, generator, result = dynamic_unet
     same_numbers(generator, original, 64, bound=1e-4)
     assert result.networks[0].difference <= 1e-4
-    assert result.remarks == ["skipped net_D.*, 19 entries: --discriminator-out FILE writes them"]
+    assert result.remarks == ["skipped net_D.*, 19 entries: `discriminator_out` writes them"]
 
 
 def test_torchvisions_resnet18_becomes_the_encoder(dynamic_unet, tmp_path):
@@ -363,7 +363,7 @@ def test_whole_model_gives_both_networks(tmp_path):
     assert result.remarks == []
     same_numbers(loaded(system, out), original, SIZE)
     only = convert(file, system, discriminator_out=judge_out, overwrite=True)
-    assert only.remarks[0].startswith("skipped net_G.*") and "--out FILE" in only.remarks[0]
+    assert only.remarks[0].startswith("skipped net_G.*") and "`out` writes them" in only.remarks[0]
 
 
 def test_safetensors_and_old_state_dicts(tmp_path):
@@ -481,8 +481,8 @@ def test_other_contents(state, tmp_path, change, message):
 
 def test_the_network_that_is_not_there(state, tmp_path):
     generator, judge = save(state, tmp_path, "g.pt"), save(patch_discriminator(True).state_dict(), tmp_path, "d.pt")
-    assert "holds no generator: --discriminator-out" in refused(judge)
-    assert "holds no discriminator: --out" in refused(generator, discriminator_out=tmp_path / "d.weights.h5")
+    assert "holds no generator: `discriminator_out`" in refused(judge)
+    assert "holds no discriminator: `out`" in refused(generator, discriminator_out=tmp_path / "d.weights.h5")
     alone = Recipe.from_dict({"generator": {"name": "unet", "args": {"activation_first": True}}})
     assert "has no discriminator" in refused(generator, system=alone, discriminator_out=tmp_path / "d.weights.h5")
 
@@ -550,13 +550,13 @@ def test_verification_fails_on_other_numbers(state, tmp_path, monkeypatch):
     assert "differs from PyTorch by nan" in refused(file, verify=True)
     monkeypatch.setattr(torch_modules.nn, "LeakyReLU", lambda slope: torch.nn.ReLU())
     assert "more than 0.0001" in refused(save(state, tmp_path), verify=True)
-    assert verify.TOLERANCE == 1e-4
+    assert verification.TOLERANCE == 1e-4
 
 
 def test_files_are_never_overwritten_unasked(state, tmp_path):
     file, out = save(state, tmp_path), tmp_path / "g.weights.h5"
     out.write_bytes(b"mine")
-    assert "--overwrite" in refused(file, out=out)
+    assert "`overwrite`" in refused(file, out=out)
     assert out.read_bytes() == b"mine"
     convert(file, thin("pix2pix"), out=out, overwrite=True)
     assert out.read_bytes() != b"mine"
@@ -592,7 +592,7 @@ def test_command_line(state, tmp_path, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("generator: ") and said[0].endswith(f"in {tmp_path / 'g.weights.h5'}")
     assert "from PyTorch on random input" in said[1]
-    assert said[2] == "skipped net_D.*, 19 entries: --discriminator-out FILE writes them"
+    assert said[2] == "skipped net_D.*, 19 entries: --discriminator-out writes them"
 
     assert main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -605,6 +605,6 @@ def test_command_line(state, tmp_path, capsys):
 def test_filters_follow_the_network():
     """The PyTorch module is as wide and deep as the Keras network, not as a constant says."""
     target = conversion._targets(thin("pix2pix"))["net_G"]
-    module = verify.reference(target.spellings[0], target.source)
+    module = verification.reference(target.spellings[0], target.source)
     shapes = [tuple(t.shape) for n, t in module.state_dict().items() if n.endswith("weight") and t.ndim == 4]
     assert shapes[: len(THIN)] == [(out, into, 4, 4) for into, out in pairwise([1, *THIN])]

@@ -26,10 +26,10 @@ from tests.exports import random_colorizer, small_colorizer
         ({"format": "onnx", "quantize": "int8"}, "only tflite files are quantized"),
         ({"format": "saved_model", "core": True}, "signature predict_ab"),
         ({"format": "saved_model", "size": 64}, "takes any size"),
-        ({"format": "tflite", "size": 0}, "size is 0: expected 8 to 4096 pixels, or any"),
-        ({"format": "tflite", "vividness": float("nan")}, "vividness is nan"),
-        ({"format": "tflite", "vividness": -1.0}, "vividness is -1"),
-        ({"format": "saved_model", "max_megapixels": 0.0}, "max_megapixels is 0"),
+        ({"format": "tflite", "size": 0}, "`size` is 0: expected 8 to 4096 pixels, or any"),
+        ({"format": "tflite", "vividness": float("nan")}, "`vividness` is nan"),
+        ({"format": "tflite", "vividness": -1.0}, "`vividness` is -1"),
+        ({"format": "saved_model", "max_megapixels": 0.0}, "`max_megapixels` is 0"),
     ],
 )
 def test_options_that_do_not_go_together(options, words):
@@ -39,7 +39,7 @@ def test_options_that_do_not_go_together(options, words):
 
 def test_sizes_and_names_of_files():
     assert read_size("any") == "any" and read_size("96") == 96
-    with pytest.raises(ColorizeError, match="size is 'big'"):
+    with pytest.raises(ColorizeError, match="`size` is 'big'"):
         read_size("big")
     assert ExportRequest("tflite").side(256) == 256 and ExportRequest("tflite", size="any").side(256) is None
     assert ExportRequest("onnx").side(256) is None and ExportRequest("onnx", size=64).side(256) == 64
@@ -49,7 +49,7 @@ def test_sizes_and_names_of_files():
 def test_a_full_folder_is_refused(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main(["export", "--model", "vivid", "--format", "onnx", "--out", str(tmp_path)]) == 2
-    assert "choose a new folder" in capsys.readouterr().err
+    assert "choose a new folder for --out" in capsys.readouterr().err
 
 
 def test_a_system_without_weights_is_one_line(tmp_path, capsys):

@@ -20,7 +20,7 @@ def absolute_jobs(jobs: Sequence[Job]) -> list[Job]:
         if any(os.path.realpath(file) == os.path.realpath(job.source) for file in job.missing):
             raise ColorizeError(
                 f"'{job.source}' would be replaced by its own result, and a runner may do a photo twice:"
-                " choose another --out"
+                " choose another folder for `out`"
             )
     return [
         replace(

@@ -20,7 +20,7 @@ def check_installed() -> None:
         ColorizeError: it is not.
     """
     if importlib.util.find_spec("apache_beam") is None:
-        raise ColorizeError('--runner needs apache_beam: pip install "keras-colorize[beam]"')
+        raise ColorizeError('`runner` needs apache_beam: pip install "keras-colorize[beam]"')
 
 
 def pipeline_options(runner: str, given: Sequence[str]) -> Any:
@@ -49,18 +49,18 @@ def pipeline_options(runner: str, given: Sequence[str]) -> Any:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            options = PipelineOptions([f"--runner={name}", *flags])
+            options = PipelineOptions(flags, runner=name)
             understood = options.get_all_options()
             asked = options.get_all_options(retain_unknown_options=True)
     except SystemExit:
         problem = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise ColorizeError(f"--beam-option: {problem}") from None
+        raise ColorizeError(f"`beam_option`: {problem}") from None
     unknown = sorted(asked.keys() - understood.keys())
     if unknown and name not in _WITH_JOB_SERVER:
         near = did_you_mean(unknown[0], list(understood))
-        raise ColorizeError(f"--beam-option: Beam has no option '{unknown[0]}'{near}")
+        raise ColorizeError(f"`beam_option`: Beam has no option '{unknown[0]}'{near}")
     try:
         beam.Pipeline(options=options)  # the runner looks at its options, and for packages that it needs
     except (ValueError, ImportError) as error:
-        raise ColorizeError(f"--runner {name}: {' '.join(str(error).split())} (--beam-option KEY=VALUE)") from error
+        raise ColorizeError(f"`runner` {name}: {' '.join(str(error).split())} (`beam_option` KEY=VALUE)") from error
     return options

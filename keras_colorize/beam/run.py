@@ -98,7 +98,7 @@ def _counts(result: Any, namespace: str) -> Counter[str]:
 
 
 def _stopped(why: str) -> ColorizeError:
-    return ColorizeError(f"the pipeline stopped: {why}; put that right, and the same command with --resume goes on")
+    return ColorizeError(f"the pipeline stopped: {why}", action="same_command")
 
 
 def _last_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from keras_colorize.cli.messages import with_flags
 from keras_colorize.cli.startup import load_tensorflow
 
 SUMMARY = "Convert a PyTorch checkpoint to Keras weights, with the same numbers."
@@ -41,4 +42,4 @@ def run(options: argparse.Namespace) -> None:
         if network.difference is not None:
             print(f"  at most {network.difference:.1e} from PyTorch on random input")
     for remark in conversion.remarks:
-        print(remark)
+        print(with_flags(remark, options.flags))

@@ -16,6 +16,7 @@ ACTIONS = {
     "resume": "train.py --resume {run} goes on",
     "lower_rate": "start again with train.py --recipe {recipe} --set optimizer.learning_rate=… --precision float32",
     "same_command": "the same command with --resume goes on",
+    "make_prior": "keras-colorize prior makes one",
     "export_saved_model": "keras-colorize export --format saved_model writes one",
     "export_tflite": "keras-colorize export --format tflite writes one",
 }

@@ -147,7 +147,7 @@ def read_bins(file: Any) -> AbBins:
         rows = np.array(table["bins"], "float64")
         centers, prior = rows[:, :2].astype("float32"), rows[:, 2]
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise ColorizeError(f"{file} is no colour prior ({error}): make one with `keras-colorize prior`") from error
+        raise ColorizeError(f"{file} is no colour prior ({error})", action="make_prior") from error
     return AbBins(centers, prior / prior.sum(), str(table.get("provenance", "")))
 
 

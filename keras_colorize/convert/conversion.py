@@ -14,7 +14,7 @@ from keras_colorize.convert.checkpoints import (
     some,
     split_networks,
 )
-from keras_colorize.convert.destinations import OPTIONS, files_to_write
+from keras_colorize.convert.destinations import ARGUMENTS, files_to_write
 from keras_colorize.convert.spellings import Spelling, discriminator_spellings, generator_spellings
 from keras_colorize.convert.transfer import overlap, transfer
 from keras_colorize.errors import ColorizeError
@@ -95,18 +95,18 @@ def convert(
     keras.utils.set_random_seed(recipe.runtime.seed)
     targets = _targets(recipe)
     if DISCRIMINATOR in files and DISCRIMINATOR not in targets:
-        raise ColorizeError(f"'{recipe.name}' has no discriminator: leave out {OPTIONS[DISCRIMINATOR]}")
+        raise ColorizeError(f"'{recipe.name}' has no discriminator: leave out {ARGUMENTS[DISCRIMINATOR]}")
     states = _recognize(checkpoint, recipe, networks, targets)
 
     remarks = []
     for key in states.keys() - files.keys():
-        hint = f": {OPTIONS[key]} FILE writes them" if key in targets else ""
+        hint = f": {ARGUMENTS[key]} writes them" if key in targets else ""
         remarks.append(f"skipped {key}.*, {len(states[key])} entries{hint}")
     converted = []
     for key, file in files.items():
         if key not in states:
             wanted, held = ("generator", DISCRIMINATOR) if key == GENERATOR else ("discriminator", GENERATOR)
-            raise ColorizeError(f"'{checkpoint}' holds no {wanted}: {OPTIONS[held]} FILE writes what it holds")
+            raise ColorizeError(f"'{checkpoint}' holds no {wanted}: {ARGUMENTS[held]} writes what it holds")
         target = targets[key]
         spelling = target.nearest(states[key])
         used = transfer(f"the {target.name} in '{checkpoint}'", states[key], spelling)

@@ -6,7 +6,8 @@ from keras_colorize.convert.checkpoints import DISCRIMINATOR, GENERATOR
 from keras_colorize.errors import ColorizeError
 
 SUFFIX = ".weights.h5"
-OPTIONS = {GENERATOR: "--out", DISCRIMINATOR: "--discriminator-out"}
+# The argument that names the file of each network.
+ARGUMENTS = {GENERATOR: "`out`", DISCRIMINATOR: "`discriminator_out`"}
 
 
 def files_to_write(
@@ -22,12 +23,12 @@ def files_to_write(
         raise ColorizeError(f"no checkpoint '{checkpoint}': expected a .pt, .pth or .safetensors file")
     files = {key: Path(file) for key, file in ((GENERATOR, out), (DISCRIMINATOR, discriminator_out)) if file}
     if not files:
-        raise ColorizeError("nothing to write: give --out FILE, --discriminator-out FILE or both")
+        raise ColorizeError("nothing to write: give `out`, `discriminator_out` or both")
     for key, file in files.items():
         if not file.name.endswith(SUFFIX):
-            raise ColorizeError(f"{OPTIONS[key]} is '{file}': Keras weights end in {SUFFIX}")
+            raise ColorizeError(f"{ARGUMENTS[key]} is '{file}': Keras weights end in {SUFFIX}")
         if file.is_dir() or (file.exists() and not overwrite):
-            raise ColorizeError(f"'{file}' exists: choose another name, or replace it with --overwrite")
+            raise ColorizeError(f"'{file}' exists: choose another name, or replace it with `overwrite`")
     if len({file.resolve() for file in files.values()}) < len(files):
         raise ColorizeError(f"both networks would go to '{files[GENERATOR]}': give two names")
     return files

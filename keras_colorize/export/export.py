@@ -87,12 +87,12 @@ def _checked_side(colorizer: Colorizer, request: ExportRequest) -> int | None:
         if request.size is None:
             return own
         raise ColorizeError(
-            f"size is {request.size}: the network of '{name}' alone takes {own} only, so leave size out"
+            f"`size` is {request.size}: the network of '{name}' alone takes {own} only, so leave `size` out"
         )
     if side is not None and side % multiple:
         near = max(multiple, side // multiple * multiple)
         raise ColorizeError(
-            f"size is {side}: the network of '{name}' alone needs a multiple of {multiple}, such as {near} or"
+            f"`size` is {side}: the network of '{name}' alone needs a multiple of {multiple}, such as {near} or"
             f" {near + multiple}"
         )
     return side

@@ -18,7 +18,7 @@ def check_installed(format: str) -> None:
     """
     for package in _PACKAGES.get(format, ()):
         if importlib.util.find_spec(package) is None:
-            raise ColorizeError(f'the format {format} needs {package}: pip install "keras-colorize[{format}]"')
+            raise ColorizeError(f'`format` {format} needs {package}: pip install "keras-colorize[{format}]"')
 
 
 def need(module: str) -> Any:

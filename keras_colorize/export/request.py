@@ -50,23 +50,23 @@ class ExportRequest:
             if word not in known:
                 raise ColorizeError(f"unknown {what} '{word}'{did_you_mean(word, known)} (known: {', '.join(known)})")
         if self.quantize != "none" and self.format != "tflite":
-            raise ColorizeError(f"quantize is {self.quantize}: only tflite files are quantized, not {self.format}")
+            raise ColorizeError(f"`quantize` is {self.quantize}: only tflite files are quantized, not {self.format}")
         if self.format == "saved_model" and (self.core or self.size not in (None, ANY)):
             raise ColorizeError(
-                "a saved_model takes any size and has the network alone as its signature predict_ab: leave size and"
-                " core out"
+                "a saved_model takes any size and has the network alone as its signature predict_ab: leave `size`"
+                " and `core` out"
             )
         if self.size is not None and self.size != ANY:
             in_range = isinstance(self.size, int) and SMALLEST_SIDE <= self.size <= LARGEST_SIDE
             if not in_range:
                 raise ColorizeError(
-                    f"size is {self.size}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, or any for a file that"
+                    f"`size` is {self.size}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, or any for a file that"
                     " takes photos of all sizes"
                 )
         if not (math.isfinite(self.vividness) and 0 <= self.vividness <= LARGEST_VIVIDNESS):
-            raise ColorizeError(f"vividness is {self.vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}")
+            raise ColorizeError(f"`vividness` is {self.vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}")
         if not self.max_megapixels > 0:
-            raise ColorizeError(f"max_megapixels is {self.max_megapixels:g}: expected more than 0")
+            raise ColorizeError(f"`max_megapixels` is {self.max_megapixels:g}: expected more than 0")
 
     def side(self, image_size: int) -> int | None:
         """Return H and W of the file's input for a network of that size; None for any."""
@@ -96,7 +96,7 @@ def read_size(text: str) -> int | str:
     try:
         return int(text)
     except ValueError:
-        raise ColorizeError(f"size is '{text}': expected a number of pixels, or any") from None
+        raise ColorizeError(f"`size` is '{text}': expected a number of pixels, or any") from None
 
 
 def check_out(out: str | Path) -> Path:
@@ -107,5 +107,5 @@ def check_out(out: str | Path) -> Path:
     """
     folder = Path(out).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ColorizeError(f"'{out}' exists: choose a new folder")
+        raise ColorizeError(f"'{out}' exists: choose a new folder for `out`")
     return folder

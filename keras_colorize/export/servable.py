@@ -49,12 +49,12 @@ def find_saved_model(path: str | Path) -> Servable:
     """
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
-        raise ColorizeError(f"no folder '{path}'; expected a SavedModel, an export in the format saved_model")
+        raise ColorizeError(f"no folder '{path}': expected the folder of a SavedModel", action="export_saved_model")
     for depth in ("", "*/", "*/*/"):
         if models := [file.parent for file in folder.glob(depth + MODEL_FILE)]:
             break
     else:
-        raise ColorizeError(f"'{path}' holds no {MODEL_FILE}; expected an export in the format saved_model")
+        raise ColorizeError(f"'{path}' holds no {MODEL_FILE}: it is no SavedModel", action="export_saved_model")
     names = sorted({model.parent.name for model in models})
     if len(names) > 1:
         raise ColorizeError(f"'{path}' holds several models, {', '.join(names)}: give the folder of one")
