@@ -62,8 +62,8 @@ class FrameGeometry:
         """Lightness (B, H, W, 1) → (B, padded_rows, padded_columns, 1): the whole photo, with mirrored borders."""
         if self.is_whole:
             return L
-        framed = tf.matmul(tf.matmul(self.vertical(), L[..., 0]), self.horizontal(), transpose_b=True)
-        return self.shaped(framed[..., None])
+        framed = tf.matmul(tf.matmul(self.vertical(), tf.squeeze(L, axis=-1)), self.horizontal(), transpose_b=True)
+        return self.shaped(tf.expand_dims(framed, -1))
 
     def shaped(self, frames: Any) -> Any:
         """Frames (B, padded_rows, padded_columns, C), their resampled lightness cut to [0, 100], with what is known of

@@ -73,12 +73,12 @@ class ColorGraph(tf.Module):
 
     def predict_ab(self, inputs: Inputs, vividness: Any = None) -> Any:
         """Predict ab (B, H, W, 2) in CIE units, not clipped, from inputs (B, H, W, …) of photos of any size."""
-        return tf.stack(self._chroma_of(inputs, self.frame(inputs.lightness), vividness), axis=-1)
+        return lab.interleaved(self._chroma_of(inputs, self.frame(inputs.lightness), vividness))
 
     def colorize(self, photos: Any, vividness: Any = None) -> Any:
         """Photos uint8 (B, H, W, 3) of any size → uint8 (B, H, W, 3), their lightness kept."""
         L = lab.lightness(photos)
-        return lab.colorized(L, *self._chroma_of(Inputs(L[..., None]), self.frame(photos), vividness))
+        return lab.colorized(L, *self._chroma_of(Inputs(tf.expand_dims(L, -1)), self.frame(photos), vividness))
 
     def _chroma_of(self, inputs: Inputs, frame: FrameGeometry, vividness: Any) -> tuple[Any, Any]:
         """Compute a and b (B, H, W) of photos from inputs (B, H, W, …)."""

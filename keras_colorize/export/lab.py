@@ -40,7 +40,12 @@ def colorized(L: Any, a: Any, b: Any) -> Any:
     y = (L + 16.0) / 116.0
     share = gamut_share(y, a, b)
     levels = [_levels(linear) for linear in _linear_rgb(y, share * a, share * b)]
-    return tf.cast(tf.stack(levels, axis=-1), tf.uint8)
+    return tf.cast(interleaved(levels), tf.uint8)
+
+
+def interleaved(planes: Any) -> Any:
+    """Join C planes (…) into (…, C): `tf.stack`, for which XNNPACK has no operator."""
+    return tf.concat([tf.expand_dims(plane, -1) for plane in planes], axis=-1)
 
 
 def planes(x: Any) -> list[Any]:
