@@ -86,10 +86,10 @@ def test_the_graph_is_the_colorizer(name):
 def test_the_network_in_any_size_has_the_colorizers_numbers():
     colorizer = small_colorizer("vivid")
     graph = ColorGraph(colorizer)
-    inputs = Inputs(np.random.default_rng(0).uniform(0, 100, (2, 32, 48, 1)).astype("float32"))
-    signature = [Inputs(tf.TensorSpec((None, None, None, 1)))]
-    chroma = tf.function(graph.chroma, autograph=False, input_signature=signature)
-    np.testing.assert_allclose(chroma(inputs), colorizer.predict_ab(inputs), atol=1e-3)
+    L = np.random.default_rng(0).uniform(0, 100, (2, 32, 48, 1)).astype("float32")
+    any_size = tf.TensorSpec((None, None, None, 1))
+    chroma = tf.function(lambda L: graph.chroma(Inputs(L)), autograph=False, input_signature=[any_size])
+    np.testing.assert_allclose(chroma(L), colorizer.predict_ab(Inputs(L)), atol=1e-3)
 
 
 def test_strips_join_without_a_seam(monkeypatch):
