@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.mutants import TRUNCATED, WHOLE, Mutant
-from benchmarks.specimens import Photo
+from benchmarks.specimens import Specimen
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
 
@@ -47,7 +47,7 @@ class Checker:
     max_pixels: of photos that are colorized.
     """
 
-    def __init__(self, photos: Sequence[Photo], max_pixels: int) -> None:
+    def __init__(self, photos: Sequence[Specimen], max_pixels: int) -> None:
         import keras
 
         from keras_colorize.inference.colorizer import Colorizer
@@ -105,7 +105,7 @@ class Checker:
         self._check_control("load", pixels[CONTROL], findings)
 
     def _is_another(self, one: Mutant, pixels: np.ndarray) -> bool:
-        from keras_colorize.images.photos import read_photo
+        from keras_colorize.images import read_photo
 
         return not np.array_equal(pixels, read_photo(io.BytesIO(self.photos[one.photo]), IMAGE_SIZE))
 

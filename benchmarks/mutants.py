@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.specimens import Photo
+from benchmarks.specimens import Specimen
 
 SUFFIXES = (".jpg", ".png", ".tif", ".webp", ".gif", ".bmp", ".avif", ".jp2", ".ppm", ".tga")
 SOUND, TRUNCATED = "none", "truncated"
@@ -31,7 +31,7 @@ class Mutant:
     content: bytes
 
 
-def mutant(number: int, seed: int, photos: list[Photo]) -> Mutant:
+def mutant(number: int, seed: int, photos: list[Specimen]) -> Mutant:
     """The damaged copy of that number: any photo, any mutation."""
     rng = np.random.default_rng([seed, number])
     photo, other = (photos[n] for n in rng.integers(len(photos), size=2))

@@ -14,12 +14,12 @@ from keras_colorize.batch import workers
 from keras_colorize.batch import write as photo
 from keras_colorize.batch.contact_sheet import COLUMNS, COMPARED_WIDTH, GAP, THUMBNAIL, _font_file, make_tile, tile_side
 from keras_colorize.batch.folder import colorize_folder
-from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import PHOTOS_PER_SHEET, FolderSettings, plan_jobs
 from keras_colorize.batch.workers import Batcher
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images import Picture, read_pictures, write_pictures
+from keras_colorize.images import Picture, count_pixels, read_pictures, write_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from tests.colorizing import grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
@@ -327,7 +327,7 @@ def test_a_broken_file_and_one_too_large_fail_alone(colorizer, tmp_path):
     results = list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(max_pixels=5000)))
     errors = {result.source.name: result.error for result in results if result.error}
     assert errors.keys() == {"huge.png", "torn, twice.jpg"}
-    assert "--max-megapixels" in errors["huge.png"]
+    assert "max_pixels" in errors["huge.png"]
     assert all(str(tmp_path) not in error and "\n" not in error for error in errors.values())
     assert contents(tmp_path / "out") == ["a.png", "b.png", "errors.csv"]
     with (tmp_path / "out" / "errors.csv").open(newline="", encoding="utf-8") as stream:

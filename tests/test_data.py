@@ -14,7 +14,7 @@ from keras_colorize.data import Photo, Source, batches, open_source, scan
 from keras_colorize.data.batches import LeftOut, epoch_order, reading_errors
 from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images.photos import read_photo
+from keras_colorize.images import read_photo
 from tests.conftest import SHARED_DATA, colorful_photo
 
 KINDS = ("memory", "stream", "file")

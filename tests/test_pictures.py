@@ -4,6 +4,7 @@ import importlib.util
 import io
 import os
 import struct
+import sys
 import threading
 import zlib
 from dataclasses import replace
@@ -22,14 +23,14 @@ from keras_colorize.images import (
     Picture,
     color_suffix,
     format_of,
+    read_photo,
     read_pictures,
     replacing,
     suffix_for,
     write_pictures,
 )
 from keras_colorize.images.icc import deep_transform, grey_table, srgb_profile, transform_to_srgb
-from keras_colorize.images.photos import read_photo
-from keras_colorize.images.tiff import EXIF, Entry, block, long, parse_block, rational, short, undefined
+from keras_colorize.images.tags import EXIF, Tag, block, long, parse_block, rational, short, undefined
 from tests.test_photos import ADOBE_RGB, DISPLAYED, gamma, icc_profile, quadrants, to_srgb, xyz
 
 LOSSLESS = ("PNG", "TIFF", "BMP", "PPM", "TGA", "JPEG2000")
@@ -341,7 +342,7 @@ def test_orientation_of_deep_and_transparent_pictures(tmp_path, orientation):
 def test_exif_keeps_private_notes_and_loses_the_thumbnail(tmp_path):
     notes = bytes(range(200))
     inner = {0x9003: undefined(b"1931:05:04 10:00:00\0"), 0x927C: undefined(notes), 0xA002: long(36), 0xA003: short(24)}
-    exif = bytearray(block({0x0112: short(6), 0x010F: undefined(b"Camera\0"), EXIF: Entry(4, 1, inner)}))
+    exif = bytearray(block({0x0112: short(6), 0x010F: undefined(b"Camera\0"), EXIF: Tag(4, 1, inner)}))
     exif[8 + 2 + 12 * 3 : 8 + 2 + 12 * 3 + 4] = struct.pack("<I", len(exif))  # a second directory: the thumbnail's
     exif += struct.pack("<HHHIII", 1, 0x0201, 4, 1, 0, 0)
     Image.fromarray(quadrants()).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + bytes(exif))
@@ -697,7 +698,7 @@ def test_nothing_is_overwritten(tmp_path):
         asked.append(True)
         yield Picture(noise(4, 4))
 
-    with pytest.raises(ColorizeError, match=r"a b ü\.png: exists already; --overwrite replaces it$"):
+    with pytest.raises(ColorizeError, match=r"a b ü\.png: exists already; `overwrite` replaces it$"):
         write_pictures(file, pictures())
     assert file.read_text() == "precious" and not asked  # refused before any work
     with pytest.raises(ColorizeError, match="exists already"), replacing(tmp_path / "late.png") as stream:
@@ -801,11 +802,12 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, monkeypatch):
     bomb = bomb[:16] + size + bomb[24:29] + struct.pack(">I", zlib.crc32(b"IHDR" + size + bomb[24:29])) + bomb[33:]
     (tmp_path / "bomb.png").write_bytes(bomb)
     message = (
-        r"bomb\.png: has 3,600,000,000 pixels \(60,000 × 60,000\), and the limit is 250,000,000;"
-        r" --max-megapixels raises it$"
+        r"bomb\.png: has 3,600,000,000 pixels \(60,000 × 60,000\), and the limit is 250,000,000:"
+        r" scale it down, or raise the limit \(`max_pixels`\)$"
     )
-    with pytest.raises(ColorizeError, match=message):
-        read_one(tmp_path / "bomb.png")
+    for read in (read_one, read_photo):
+        with pytest.raises(ColorizeError, match=message):
+            read(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow's own limit, for the whole process, is not asked
     for suffix in (".png", ".tif", ".jpg", ".bmp"):
         Image.fromarray(quadrants()).save(tmp_path / f"a{suffix}")
@@ -817,7 +819,6 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path, monkeypatch):
 
 def test_files_that_are_no_photos(tmp_path):
     starts = {
-        "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", r"is a HEIF \(HEIC\) photo, which is not read; export it"),
         "jxl": (b"\xff\x0a\xfa\x1f\x01\x90", "is a JPEG XL photo, which is not read"),
         "pdf": (b"%PDF-1.7\n", "is a PDF document"),
         "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is a PostScript drawing"),
@@ -849,6 +850,10 @@ def test_files_that_are_no_photos(tmp_path):
 
 
 def test_missing_codecs_are_named(tmp_path, monkeypatch):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif.as_plugin", None)
+    with pytest.raises(ColorizeError, match=r"a\.heic: is a HEIF .* pip install 'keras-colorize\[heif\]'$"):
+        read_one(tmp_path / "a.heic")
     Image.fromarray(quadrants()).save(tmp_path / "a.webp")
     reader, accepts = Image.OPEN["WEBP"]
     missing = "image file could not be identified because WEBP support not installed"

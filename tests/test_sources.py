@@ -14,7 +14,7 @@ from PIL import Image
 
 from keras_colorize.data import SPLITS, TfdsSource, open_source, position
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images.photos import read_photo
+from keras_colorize.images import read_photo
 
 FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.1}
 
@@ -82,13 +82,13 @@ def test_sample_tiles_are_square_and_cover_the_photo(sample):
 
 def test_folder_is_searched_and_the_rest_counted(tmp_path):
     photos = ["a.jpg", "deep/er/B.JPEG", "deep/c.Png", "ä/d.webp", "e.tif", "f.pgm"]
-    root = make(tmp_path / "set", *photos, "notes.txt", "deep/labels.csv", "x.heic", "y.heic", "README")
+    root = make(tmp_path / "set", *photos, "notes.txt", "deep/labels.csv", "x.cr2", "y.cr2", "README")
     make(tmp_path / "set", ".hidden.jpg", ".thumbs/t.jpg", "__MACOSX/._a.jpg")
     source = open_source(root, validation_fraction=0, test_fraction=0)
     assert [photo.name for photo in source.items("train")] == sorted(photos)
     assert source.description == "set: 6 photos (train 6, validation 0, test 0)"
     assert len(source.notes) == 1
-    assert source.notes[0].startswith("files that are no photos ignored: 5 (2 .heic, ")
+    assert source.notes[0].startswith("files that are no photos ignored: 5 (2 .cr2, ")
     assert all(photo.path.is_file() for photo in source.items("train"))
 
 
@@ -136,7 +136,7 @@ def test_names_that_are_no_utf8(tmp_path):
 
 
 def test_folder_without_photos(tmp_path):
-    with pytest.raises(ColorizeError, match=r"no photos in folder .*looked for \.avif .* \.webp; other files: 1\)"):
+    with pytest.raises(ColorizeError, match=r"no photos in folder .*looked for \.apng .* \.webp; other files: 1\)"):
         open_source(make(tmp_path, "a.txt"), **FRACTIONS)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import PHOTOS_PER_SHEET, PIXELS_IN_FLIGHT, Job, Plan
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
-from keras_colorize.images import Picture, read_pictures, to_8_bits, write_pictures
+from keras_colorize.images import Picture, count_pixels, read_pictures, to_8_bits, write_pictures
 from keras_colorize.inference.finish import color_photo
 
 # [choice] A comparison is for looking at: a photo in it has at most so many pixels on its long side, and all of them

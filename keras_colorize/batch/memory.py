@@ -3,9 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-from keras_colorize.images.pillow import open_image
 
 
 class PixelBudget:
@@ -39,20 +36,3 @@ class PixelBudget:
         with self._changed:
             self.held -= pixels
             self._changed.notify_all()
-
-
-def count_pixels(file: Path) -> int:
-    """Read from a file's header how many pixels its largest page has; 0 where reading the photo will fail."""
-    if not file.is_file():  # a pipe would wait for ever
-        return 0
-    try:
-        with file.open("rb") as stream:
-            image = open_image(stream)
-            pixels = image.width * image.height
-            # Of other formats only the first frame is read, and counting the frames of an animation decodes it.
-            for page in range(1, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
-                image.seek(page)
-                pixels = max(pixels, image.width * image.height)
-            return pixels
-    except Exception:
-        return 0

@@ -13,8 +13,7 @@ from keras_colorize.color.vividness import check_vividness
 from keras_colorize.data.walk import is_photo, walk_photos
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.files import printable
-from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, suffix_for
-from keras_colorize.images.photos import PHOTO_SUFFIXES
+from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, readable_suffixes, suffix_for
 
 PHOTOS_PER_SHEET = 24
 
@@ -214,7 +213,7 @@ def _match(pattern: Path, out: Path, recursive: bool, found: _Found) -> None:
     count = sum([_search(match, out, recursive, found) for match in matches if match.is_dir()]) + len(photos)
     if not count:
         others = f"; it matches {len(matches):,} others" if matches else ""
-        raise ColorizeError(f"no photos match '{pattern}' (looked for {' '.join(PHOTO_SUFFIXES)}{others})")
+        raise ColorizeError(f"no photos match '{pattern}' (looked for {' '.join(readable_suffixes())}{others})")
 
 
 def _search(folder: Path, out: Path, recursive: bool, found: _Found) -> int:
@@ -236,7 +235,7 @@ def _no_photos_in(folder: Path, out: Path, recursive: bool) -> ColorizeError:
     deeper = 0 if recursive else _search(folder, out, True, _Found())
     hint = f"; the folders in it hold {deeper:,}: add `recursive`" if deeper else ""
     within = " or the folders in it" if recursive else ""
-    return ColorizeError(f"no photos in folder '{folder}'{within} (looked for {' '.join(PHOTO_SUFFIXES)}){hint}")
+    return ColorizeError(f"no photos in folder '{folder}'{within} (looked for {' '.join(readable_suffixes())}){hint}")
 
 
 def _no_such_path(path: Path, given: str | Path) -> ColorizeError:

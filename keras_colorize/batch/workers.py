@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import FolderSettings, Job
 from keras_colorize.batch.write import Written, reason, tone_of, write_photo
 from keras_colorize.hardware import processors
-from keras_colorize.images import Picture, read_pictures
+from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
 

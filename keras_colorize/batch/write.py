@@ -27,8 +27,7 @@ from keras_colorize.batch.plan import (
 )
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
-from keras_colorize.images import Picture, to_8_bits, write_pictures
-from keras_colorize.images.photos import is_grey
+from keras_colorize.images import Picture, is_grey, to_8_bits, write_pictures
 
 Tone = Literal["grey", "tinted", "color"]
 

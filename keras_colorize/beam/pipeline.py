@@ -27,14 +27,14 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
-from keras_colorize.batch.memory import PixelBudget, count_pixels
+from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import ERRORS_HEADER, IN_COLOR_HEADER, FolderSettings, Job
 from keras_colorize.batch.write import RunLists, Written, list_row, reason, reason_in_words, tone_of, write_photo
 from keras_colorize.beam.chroma import ChromaHandler
 from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.servable import Servable, ServingFrame
-from keras_colorize.images import Picture, read_pictures, replacing
+from keras_colorize.images import Picture, count_pixels, read_pictures, replacing
 from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import Frame, frame_photo
 

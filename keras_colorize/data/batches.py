@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from keras_colorize.data.splits import Photo
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images.photos import Resize, read_photo
+from keras_colorize.images import Resize, read_photo
 
 GREY = "grey"
 

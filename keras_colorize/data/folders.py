@@ -10,7 +10,7 @@ from keras_colorize.data.splits import SPLITS, Photo, Source, Split, carve, coun
 from keras_colorize.data.walk import walk_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
-from keras_colorize.images.photos import PHOTO_SUFFIXES
+from keras_colorize.images import readable_suffixes
 
 LIST_SUFFIXES = (".txt", ".csv")
 
@@ -54,7 +54,7 @@ def folder_source(root: Path, validation_fraction: float, test_fraction: float) 
         notes.append(f"files that are no photos ignored: {len(walk.others):,} ({kinds})")
     if not walk.photos:
         raise ColorizeError(
-            f"no photos in folder '{root}' or the folders in it (looked for {' '.join(PHOTO_SUFFIXES)};"
+            f"no photos in folder '{root}' or the folders in it (looked for {' '.join(readable_suffixes())};"
             f" other files: {len(walk.others):,})"
         )
     photos = [Photo(path, printable(path.relative_to(root).as_posix())) for path in walk.photos]

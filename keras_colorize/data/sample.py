@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_colorize.data.splits import SPLITS, Photo, Source, Split
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images.photos import Box
+from keras_colorize.images import Box
 
 # The colour photos that scikit-image packages. Tiles of one photo overlap, and the motorcycles are a stereo pair, so
 # whole photos go to one split. The medical and the deep-sky picture are no everyday photos: they only train. Coffee's

@@ -19,7 +19,7 @@ from keras_colorize.data.batches import GREY, LeftOut, PhotoSet, evenly_spaced, 
 from keras_colorize.data.splits import Photo, Source, Split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
-from keras_colorize.images.photos import Resize, is_grey, read_photo
+from keras_colorize.images import Resize, is_grey, read_photo
 from keras_colorize.progress import Advance, Progress, SilentProgress
 from keras_colorize.recipes import Data
 

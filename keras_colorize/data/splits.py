@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.images.photos import Box
+from keras_colorize.images import Box
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keras_colorize.images.photos import PHOTO_SUFFIXES
+from keras_colorize.images import readable_suffixes
 
 
 @dataclass
@@ -45,7 +45,7 @@ def walk_photos(
 
 def is_photo(path: Path) -> bool:
     """Whether a path is a file with the suffix of a photo that is read here."""
-    return path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
+    return path.suffix.lower() in readable_suffixes() and path.is_file()
 
 
 def _enter(

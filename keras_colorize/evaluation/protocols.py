@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from keras_colorize.data import Photo, Source, Split, open_source
 from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.images.photos import Resize
+from keras_colorize.images import Resize
 from keras_colorize.recipes import Data
 
 

@@ -13,7 +13,7 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.data import Split, open_source
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images.photos import read_photo
+from keras_colorize.images import read_photo
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
 

@@ -1,8 +1,4 @@
-"""Photo files → `Picture`: every page of a TIFF, one picture of anything else.
-
-Pillow reduces colour of 16 bits to 8 by leaving the low bytes out. It takes them, and leaves the high ones out, when
-told that the samples have the other byte order: such files are decoded twice. What it does not know in TIFF (grey of
-16 bits with transparency, its colour in separate planes, 32 bits per sample) tifffile reads.
+"""Photo files → `Picture`: every page of a TIFF, one picture of anything else. Users' photos and training's come here.
 
 Memory at the peak, for each pixel: 2 bytes for grey of 8 bits, 4 of 16; 7 for RGB of 8 bits, 8 with transparency; 10
 for RGB of 16 bits, 16 with transparency (a 16-bit TIFF that tifffile reads: twice its own size). What is not the
@@ -10,35 +6,38 @@ picture's own (1, 2, 3, 4, 6 or 8 bytes) is given back before it is handed out. 
 """
 
 import contextlib
-import logging
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images import tiff as ifd
 from keras_colorize.images.icc import embeddable
-from keras_colorize.images.metadata import first_integer, metadata_of_directory, metadata_of_image
-from keras_colorize.images.photos import check_strips, white_level, why
+from keras_colorize.images.metadata import metadata_of_image, orientation_of
 from keras_colorize.images.picture import Picture
-from keras_colorize.images.pillow import StoredTiff, low_bytes, open_image, raw_mode, set_raw_mode, tiles_of
-from keras_colorize.images.pixels import add_low_bytes, filled, from_bands, from_image, to_16_bits, two_bytes
+from keras_colorize.images.pixels import flat_8_bits, from_bands, from_image, is_plain, srgb_image, to_16_bits
+from keras_colorize.images.readers import (
+    DEEP_RAW_MODES,
+    deep_heif_samples,
+    deep_samples,
+    open_image,
+    raw_mode,
+    samples_of,
+    set_raw_mode,
+    tiles_of,
+)
+from keras_colorize.images.tags import read_header
+from keras_colorize.images.tiff import read_pages
 
 DEFAULT_MAX_PIXELS = 250_000_000
 
-_DEEP_RAW_MODES = ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16")
-# What Pillow multiplies grey levels of 2 and 4 bits by, but not the one that PNG declares transparent.
+# Pillow multiplies grey levels of 2 and 4 bits by these, but not the one that PNG declares transparent.
 _LOW_BIT_STEPS = {"L;2": 85, "L;4": 17}
-_NO_LOG = logging.NullHandler()
-# Without them a page would be read otherwise than it was written: bits, compression, kind, strips, tiles, samples,
-# order, predictor, palette, extra samples, formats, JPEG's tables.
-_PIXEL_TAGS = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339, 347}
 
 
 def read_pictures(
@@ -46,15 +45,15 @@ def read_pictures(
 ) -> Iterator[Picture]:
     """Read a photo file, page by page; nothing is read before the first picture is asked for.
 
-    EXIF orientation is applied, an embedded ICC profile converted to sRGB, and CMYK and palettes become RGB. Grey
-    stays one channel, 16 bits stay 16 (TIFF and PNG; grey of other formats; float and 32 bits become 16), and
+    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, and CMYK and palettes become RGB. Grey
+    stays one channel, 16 bits stay 16 (TIFF and PNG; grey of other formats; 10, 12, 32 bits and float become 16), and
     transparency comes apart from the pixels. Of animations and of Apple's and Samsung's multi-picture JPEGs the first
-    picture is taken, with a remark in its metadata; previews and masks among a TIFF's pages are no pictures.
+    picture is taken, with a remark in its metadata; previews and masks among a TIFF's pages are skipped.
 
     Args:
         file: a path, or a binary file object.
-        max_pixels: of one picture; compared with the header before anything is decoded.
-        name: what error messages call the photo; the path unless given.
+        max_pixels: the most that a picture may have; compared with the header before anything is decoded.
+        name: the photo's name in error messages; the path unless given.
 
     Yields:
         one picture, or one for each page of a TIFF.
@@ -62,24 +61,85 @@ def read_pictures(
     Raises:
         ColorizeError: the file is missing, empty, damaged, too large, or in no format that is read.
     """
-    shown = name or str(getattr(file, "name", file))
+    with _open(file, name) as stream:
+        yield from _pictures(stream, max_pixels)
+
+
+def read_flat(
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    least_side: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    name: str | None = None,
+) -> Image.Image:
+    """Read the first picture of `read_pictures`, rounded to 8 bits, its transparency laid over white.
+
+    Most photos are opaque, upright and of 8 bits: their pixels never leave Pillow, which saves two copies.
+
+    Args:
+        file, max_pixels, name: as of `read_pictures`.
+        least_side: a JPEG may come at 1/2, 1/4 or 1/8 of its size, which decodes faster, as long as both sides have
+            at least so many pixels. `None` leaves its size. Other formats come whole.
+
+    Returns:
+        a Pillow image "L" or "RGB", sRGB, upright.
+
+    Raises:
+        ColorizeError: as `read_pictures`.
+    """
+    with _open(file, name) as stream:
+        if read_header(stream) is not None:
+            return Image.fromarray(flat_8_bits(next(_pictures(stream, max_pixels))))
+        loaded = _load(stream, max_pixels, least_side)
+        image = loaded.image
+        if loaded.bands is None and is_plain(image) and orientation_of(image) == 1:
+            return srgb_image(image, image.info.get("icc_profile"))
+        return Image.fromarray(flat_8_bits(_picture(stream, loaded)))
+
+
+def count_pixels(file: Path) -> int:
+    """Count the pixels of a photo's largest page, as the header has them; 0 where reading it will fail."""
+    if not file.is_file():  # a pipe would wait for ever
+        return 0
     try:
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(_open_file(file)) if isinstance(file, (str, os.PathLike)) else file
-            header = ifd.read_header(stream)
-            yield from [_only_picture(stream, max_pixels)] if header is None else _pages(stream, header, max_pixels)
-    except ColorizeError as error:
-        raise ColorizeError(f"{shown}: {error}") from error.__cause__
+        with file.open("rb") as stream:
+            image = open_image(stream)
+            pixels = image.width * image.height
+            # Of other formats only the first frame is read, and counting the frames of an animation decodes it.
+            for page in range(1, getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
+                image.seek(page)
+                pixels = max(pixels, image.width * image.height)
+            return pixels
+    except Exception:
+        return 0
+
+
+@contextlib.contextmanager
+def _open(file: str | os.PathLike[str] | BinaryIO, name: str | None) -> Iterator[BinaryIO]:
+    """Open a photo; whatever goes wrong in the block becomes one line that names it."""
+    try:
+        if not isinstance(file, (str, os.PathLike)):
+            yield file
+            return
+        mode = os.stat(file).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading from a pipe might wait for ever
+            raise ColorizeError("is no ordinary file; a photo was expected")
+        with open(file, "rb") as stream:
+            yield stream
     except Exception as error:  # a damaged file can raise anything: struct.error, SyntaxError, KeyError, EOFError, …
-        path = Path(file) if isinstance(file, (str, os.PathLike)) else file
-        raise ColorizeError(f"{shown}: {why(path, error)}") from error
+        shown = name or str(getattr(file, "name", file))
+        ours = isinstance(error, ColorizeError)
+        raise ColorizeError(f"{shown}: {error if ours else _reason(file, error)}") from (
+            error.__cause__ if ours else error
+        )
 
 
-def _open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading from a pipe might wait for ever
-        raise ColorizeError("is no ordinary file; a photo was expected")
-    return open(path, "rb")
+def _pictures(file: BinaryIO, max_pixels: int) -> Iterator[Picture]:
+    header = read_header(file)
+    if header is None:
+        yield _picture(file, _load(file, max_pixels))
+    else:
+        yield from read_pages(file, header, lambda width, height: _check_size(width, height, max_pixels))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -87,26 +147,44 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise ColorizeError("has no pixels")
     if width * height > max_pixels:
         raise ColorizeError(
-            f"has {width * height:,} pixels ({width:,} × {height:,}), and the limit is {max_pixels:,};"
-            " --max-megapixels raises it"
+            f"has {width * height:,} pixels ({width:,} × {height:,}), and the limit is {max_pixels:,}:"
+            " scale it down, or raise the limit (`max_pixels`)"
         )
 
 
-# One picture
+def _reason(file: Any, error: Exception) -> str:
+    """One line for the user: what is wrong with the file."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder; a photo was expected"
+    if isinstance(error, PermissionError):
+        return "may not be read (permission denied)"
+    if isinstance(error, UnidentifiedImageError):
+        empty = isinstance(file, (str, os.PathLike)) and os.path.getsize(file) == 0
+        return "is empty (0 bytes)" if empty else "is not an image that Pillow reads"
+    if isinstance(error, Image.DecompressionBombError):  # a few of Pillow's readers ask its own limit
+        return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; scale it down first"
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())  # without the path that Python adds
+    return f"does not decode ({text or type(error).__name__})"
 
 
-def _only_picture(file: BinaryIO, max_pixels: int) -> Picture:
-    image = open_image(file)
-    _check_size(*image.size, max_pixels)
-    format, stored = image.format or "PNG", raw_mode(image)
-    image, bands = _load(file, image, stored)
+class _Loaded(NamedTuple):
+    """A decoded file. bands: samples (H, W, 1 to 4) uint16, where Pillow has no mode for them. stored: its raw mode."""
+
+    image: Image.Image
+    bands: np.ndarray | None
+    stored: str
+
+
+def _picture(file: BinaryIO, loaded: _Loaded) -> Picture:
+    image, bands, stored = loaded
     metadata, orientation = metadata_of_image(image)
     remarks, profile = metadata.remarks, image.info.get("icc_profile") or None
     if _is_animated(image):
         remarks = (*remarks, "only the first of its pictures was read")
     transparent = image.info.get("transparency")
     if bands is not None:
-        del image  # its memory is needed
         picture = from_bands(bands, profile, orientation, transparent)
     else:
         if isinstance(transparent, int) and stored in _LOW_BIT_STEPS:
@@ -114,36 +192,45 @@ def _only_picture(file: BinaryIO, max_pixels: int) -> Picture:
         picture = from_image(image, profile, orientation)
     picture.metadata = replace(
         metadata,
-        format="JPEG" if format == "MPO" else format,
+        format="JPEG" if image.format == "MPO" else image.format or "PNG",
         icc=embeddable(profile),
-        lossless=format == "WEBP" and _is_lossless_webp(file),
+        lossless=image.format == "WEBP" and _is_lossless_webp(file),
         remarks=remarks,
     )
     return picture
 
 
-def _load(file: BinaryIO, image: Image.Image, stored: str) -> tuple[Image.Image, np.ndarray | None]:
-    """Decode an image; where Pillow has no mode for its 16-bit samples, these too, as (H, W, 2 to 4) uint16."""
-    bands = None
-    if image.format == "PNG" and stored.startswith(_DEEP_RAW_MODES):
-        bands = two_bytes(image, stored)
-        image.im = Image.new("L", (1, 1)).im  # gives back its pixels, while the caller holds on to the image
-        image = open_image(file, ("PNG",))
-        set_raw_mode(image, tiles_of(image), low_bytes(stored))
-        image.load()
-        add_low_bytes(bands, image)
+def _load(file: BinaryIO, max_pixels: int, least_side: int | None = None) -> _Loaded:
+    """Decode a file that is no TIFF."""
+    image = open_image(file)
+    _check_size(*image.size, max_pixels)
+    if least_side is not None and image.format in ("JPEG", "MPO"):  # of others it would be the thumbnail
+        image.draft(None, (least_side, least_side))
+    stored, bands = raw_mode(image), None
+    if image.format == "PNG" and stored.startswith(DEEP_RAW_MODES):
+        first = image
+
+        def reopen() -> Image.Image:
+            first.im = Image.new("L", (1, 1)).im  # gives back its pixels, while others hold on to the image
+            return open_image(file, ("PNG",))
+
+        image, bands = deep_samples(image, stored, reopen)
     elif image.format == "PNG" and stored == "LA;16B":
         # Four bytes a pixel, like RGBA of 8 bits, whose decoder hands them over as they are.
-        set_raw_mode(image, tiles_of(image), "RGBA")
+        set_raw_mode(image, "RGBA")
         image.load()
-        bands = filled(image, 4, np.uint8, np.asarray).view(">u2").astype(np.uint16)
+        bands = samples_of(image, 4, np.uint8, np.asarray).view(">u2").astype(np.uint16)
     elif image.format == "PPM" and image.mode == "RGB" and (largest := _ppm_white(file, image)):
         bands = _ppm_bands(file, image, largest)
+    elif image.format == "HEIF" and image.info.get("bit_depth", 8) > 8:
+        bands = deep_heif_samples(file)
     else:
         image.load()
         if image.mode in ("P", "PA") and image.palette is None:
             raise ColorizeError("does not decode (its palette is missing)")
-    return image, bands
+    if bands is not None:
+        image.im = Image.new("L", (1, 1)).im  # its memory is needed
+    return _Loaded(image, bands, stored)
 
 
 def _ppm_white(file: BinaryIO, image: Image.Image) -> int:
@@ -165,7 +252,7 @@ def _ppm_bands(file: BinaryIO, image: Image.Image, largest: int) -> np.ndarray:
     bands = np.frombuffer(content, ">u2").astype(np.uint16).reshape(height, width, 3)
     if largest < 65535:
         for row in bands:
-            row[:] = np.minimum((row.astype(np.uint32) * 65535 + largest // 2) // largest, 65535)
+            row[:] = to_16_bits(row, largest)
     return bands
 
 
@@ -174,120 +261,6 @@ def _is_animated(image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # what comes after the first picture may be damaged
         return False
-
-
-# Pages of a TIFF
-
-
-def _pages(file: BinaryIO, header: ifd.Header, max_pixels: int) -> Iterator[Picture]:
-    image: StoredTiff | None = None
-    count, previews = 0, 0
-    for index, directory in enumerate(ifd.read_directories(file, header)):
-        if 50706 in directory:  # DNGVersion
-            raise ColorizeError("is a camera's raw file (DNG), which is not read; export it as TIFF, PNG or JPEG")
-        if first_integer(directory, 254, 0) & 5:  # reduced resolution, or a mask
-            previews += 1
-            continue
-        _check_size(first_integer(directory, 256, 0), first_integer(directory, 257, 0), max_pixels)
-        where = file.tell()
-        try:
-            if image is None:
-                file.seek(0)
-                image = StoredTiff(file)
-            image.seek(index)
-        except (SyntaxError, IndexError, TypeError):  # a kind of page that Pillow does not know
-            image = None
-        yield _page(file, image, index, directory)
-        if image is not None:
-            image.forget()
-        file.seek(where)
-        count += 1
-    if not count:
-        kind = "a camera's raw file, or holds no more than a preview" if previews else "has no page"
-        raise ColorizeError(f"is {kind}: export it as TIFF, PNG or JPEG" if previews else kind)
-
-
-def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: ifd.StoredDirectory) -> Picture:
-    if directory.lost & _PIXEL_TAGS:
-        raise ColorizeError("does not decode (the file ends before the places of its pixels)")
-    metadata, orientation = metadata_of_directory(directory)
-    remarks = list(metadata.remarks)
-    if 34675 in directory.lost:
-        remarks.append("its colour profile is cut off and was not applied")
-    profile = directory[34675].raw or None if 34675 in directory else None
-    separate = first_integer(directory, 284, 1) == 2
-    stored = raw_mode(image) if image is not None else ""
-    if image is not None:
-        check_strips(image)
-    deep = 258 in directory and max(directory[258].integers, default=1) > 8
-    # Of 16 bits in planes Pillow takes the high bytes alone, or uncompressed mistakes bytes for samples.
-    if image is None or (separate and deep and len(image.getbands()) > 1):
-        picture = _from_tifffile(file, index, directory, profile, orientation)
-    elif stored.startswith(_DEEP_RAW_MODES):
-        picture = from_bands(_deep_page(file, image, stored), profile, orientation, premultiplied=stored[3] == "a")
-    else:
-        image.load()
-        if stored.startswith("CMYK;16"):
-            remarks.append("its CMYK of 16 bits was read with 8")
-        largest = 4095 if stored == "I;12" else 65535
-        white_is_zero = first_integer(directory, 262, 1) == 0
-        picture = from_image(image, profile, orientation, largest, white_is_zero)
-    picture.metadata = replace(metadata, icc=embeddable(profile), remarks=tuple(remarks))
-    return picture
-
-
-def _deep_page(file: BinaryIO, image: StoredTiff, stored: str) -> np.ndarray:
-    tiles = tiles_of(image)
-    stored = stored.replace("RGBa", "RGBA")  # Pillow would divide by the transparency in 8 bits
-    bands = two_bytes(image, stored)
-    image.again(file, tiles, low_bytes(stored))
-    image.load()
-    add_low_bytes(bands, image)
-    image.forget()
-    return bands
-
-
-def _from_tifffile(
-    file: BinaryIO, index: int, directory: ifd.Directory, profile: bytes | None, orientation: int
-) -> Picture:
-    """A page that Pillow does not know: grey or RGB of any number of bits, with or without transparency."""
-    import tifffile  # here: few photos need it
-
-    # It tells of each tag that is damaged; what matters of that is in the error.
-    logging.getLogger("tifffile").addHandler(_NO_LOG)
-    file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        page = tiff.pages[index]
-        try:
-            samples = page.asarray(maxworkers=1)
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            codec = str(getattr(page.compression, "name", page.compression))
-            raise ColorizeError(
-                f"is compressed ({codec}) as only imagecodecs reads it: pip install imagecodecs"
-            ) from error
-    width, height = first_integer(directory, 256, 0), first_integer(directory, 257, 0)
-    count = first_integer(directory, 277, 1)
-    if first_integer(directory, 284, 1) == 2 and count > 1:
-        samples = samples.reshape(count, height, width).transpose(1, 2, 0)
-    samples = samples.reshape(height, width, count)
-    photometric = first_integer(directory, 262, 1)
-    colors = {0: 1, 1: 1, 2: 3}.get(photometric)
-    if colors is None or count < colors or samples.dtype.kind not in "uf":
-        raise ColorizeError("is a kind of TIFF that is not read; save it as grey or RGB of 8 or 16 bits")
-    extra = directory[338].integers if 338 in directory else ()
-    kept = colors + 1 if extra[:1] in ((1,), (2,)) and count > colors else colors
-    samples = samples[..., :kept]
-    if samples.dtype.kind == "f":
-        white = white_level("F", float(np.nanmax(samples[..., :colors], initial=0.0)))
-        samples = np.stack([to_16_bits(np.asarray(samples[..., band]), white) for band in range(kept)], axis=-1)
-    elif samples.itemsize > 2:
-        samples = (samples >> (8 * samples.itemsize - 16)).astype(np.uint16)
-    samples = np.array(samples, dtype=np.uint8 if samples.itemsize == 1 else np.uint16)  # native order, our own
-    if photometric == 0:
-        np.subtract(np.iinfo(samples.dtype).max, samples[..., :1], out=samples[..., :1])
-    return from_bands(samples, profile, orientation, premultiplied=extra[:1] == (1,))
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:

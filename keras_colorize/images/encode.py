@@ -11,16 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from PIL import Image, PngImagePlugin, features
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import written_whole
-from keras_colorize.images.deep import COMPRESSION_LEVEL, TiffWriter, write_deep_png, write_ppm
+from keras_colorize.images.formats import FORMATS, format_of, written_format
 from keras_colorize.images.metadata import Metadata, iptc_segment
-from keras_colorize.images.photos import STRIP
-from keras_colorize.images.picture import FORMATS, Picture, format_of, written_format
-from keras_colorize.images.pixels import to_8_bits
+from keras_colorize.images.picture import Picture
+from keras_colorize.images.pixels import over_white, to_8_bits
+from keras_colorize.images.writers import COMPRESSION_LEVEL, TiffWriter, write_deep_png, write_ppm
 
 DEFAULT_QUALITY = 95
 _LONGEST_SEGMENT = 65533  # bytes of a JPEG marker's content
@@ -69,7 +68,7 @@ def write_pictures(
     remarks: dict[str, None] = {}  # in order, each once
     # Before the first page is made, which may take long; `replacing` looks again at the end.
     if not overwrite and os.path.lexists(path):
-        raise ColorizeError(f"{path}: exists already; --overwrite replaces it")
+        raise ColorizeError(f"{path}: exists already; `overwrite` replaces it")
     first = next(pages, None)
     if first is None:
         raise ColorizeError(f"{path}: there is no picture to write")
@@ -152,7 +151,7 @@ def _reported(path: Path) -> Iterator[None]:
 
 def _why_not(path: Path, error: Exception) -> str:
     if isinstance(error, FileExistsError):
-        return "exists already; --overwrite replaces it"
+        return "exists already; `overwrite` replaces it"
     if isinstance(error, FileNotFoundError) or (isinstance(error, OSError) and error.errno == errno.ENOTDIR):
         return f"there is no folder '{path.parent}'"
     if isinstance(error, IsADirectoryError):
@@ -189,26 +188,13 @@ def _fitting(picture: Picture, name: str, remarks: dict[str, None]) -> Picture:
         picture = Picture(to_8_bits(picture.pixels), alpha, metadata)
     if picture.alpha is not None and not form.alpha:
         remarks[f"transparency was laid over white, as {name} holds none"] = None
-        picture = Picture(_over_white(picture), None, metadata)
+        picture = Picture(over_white(picture.pixels, picture.alpha), None, metadata)
     lost = [field for field in _CALLED if getattr(metadata, field) and field not in form.keeps]
     # A missing sRGB profile means sRGB, and a resolution in EXIF is kept with it.
     told = [_CALLED[field] for field in lost if field not in ("icc", "dpi")]
     if told:
         remarks[f"{' and '.join(told)} left out, as {name} holds none"] = None
     return picture
-
-
-def _over_white(picture: Picture) -> np.ndarray:
-    assert picture.alpha is not None
-    full = np.iinfo(picture.pixels.dtype).max
-    flat = np.empty_like(picture.pixels)
-    rows = max(1, STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        strip = slice(top, top + rows)
-        share = picture.alpha[strip].astype(np.uint64)
-        share = share if picture.is_grey else share[..., None]
-        flat[strip] = (picture.pixels[strip] * share + full * (full - share) + full // 2) // full
-    return flat
 
 
 def _write_one(stream: BinaryIO, picture: Picture, name: str, quality: int, remarks: dict[str, None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from keras_colorize.images import tiff as ifd
+from keras_colorize.images import tags as ifd
 
 _ORIENTATION = 0x0112
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003  # of EXIF's own directory: they describe the upright picture
@@ -76,6 +76,11 @@ def metadata_of_image(image: Image.Image) -> tuple[Metadata, int]:
     metadata = Metadata(exif=exif, dpi=_dpi(info.get("dpi")), xmp=xmp, texts=texts, remarks=tuple(remarks))
     metadata = replace(metadata, iptc=iptc if isinstance(iptc, bytes) and iptc else None)
     return turned(metadata, orientation), orientation
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8, of a loaded Pillow image that is no TIFF."""
+    return metadata_of_image(image)[1] if image.info.keys() & {"exif", "xmp", _PNG_RAW_EXIF} else 1
 
 
 def metadata_of_directory(directory: ifd.Directory) -> tuple[Metadata, int]:
@@ -213,7 +218,7 @@ def first_integer(directory: ifd.Directory, tag: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _fraction(entry: ifd.Entry) -> float:
+def _fraction(entry: ifd.Tag) -> float:
     if entry.type == 5 and len(entry.raw) >= 8:
         numerator, denominator = struct.unpack_from("<II", entry.raw)
         return numerator / denominator if denominator else 0.0

@@ -1,13 +1,10 @@
-"""A photo in memory with all that its file held, and the formats that photos are written in."""
+"""A photo in memory with all that its file held."""
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.errors import ColorizeError
 from keras_colorize.images.metadata import Metadata
 
 
@@ -16,7 +13,11 @@ class Picture:
     """One photo.
 
     pixels: sRGB (H, W, 3), or (H, W) grey with sRGB's tone curve; uint8 or uint16 over the full range; upright.
-    alpha: (H, W) of the same type, 0 where the photo is transparent, or `None`. The pixels under it are as they were.
+    alpha: opacity (H, W) of the same type, 0 where the photo is transparent, or `None`. The pixels under it are kept.
+    metadata: all that the file says besides its pixels.
+
+    Raises:
+        ColorizeError: an array has another shape or type.
     """
 
     pixels: np.ndarray
@@ -50,80 +51,3 @@ class Picture:
     def is_grey(self) -> bool:
         """Whether the pixels have one channel."""
         return self.pixels.ndim == 2
-
-
-class FileFormat(NamedTuple):
-    """What a format holds.
-
-    suffixes: the first is the usual one.
-    longest: pixels that a side may have.
-    keeps: which fields of `Metadata`.
-    """
-
-    suffixes: tuple[str, ...]
-    longest: int
-    alpha: bool = False
-    deep: bool = False
-    keeps: frozenset[str] = frozenset()
-
-
-_WEB = frozenset({"exif", "xmp", "icc"})
-FORMATS = {
-    "JPEG": FileFormat((".jpg", ".jpeg", ".jfif", ".jpe"), 65500, keeps=_WEB | {"dpi", "iptc", "texts"}),
-    "PNG": FileFormat((".png",), (1 << 31) - 1, alpha=True, deep=True, keeps=_WEB | {"dpi", "texts"}),
-    "TIFF": FileFormat((".tif", ".tiff"), (1 << 31) - 1, alpha=True, deep=True, keeps=_WEB | {"dpi", "iptc"}),
-    "WEBP": FileFormat((".webp",), 16383, alpha=True, keeps=_WEB),
-    "AVIF": FileFormat((".avif", ".avifs"), 65536, alpha=True, keeps=_WEB),
-    "BMP": FileFormat((".bmp", ".dib"), (1 << 31) - 1, keeps=frozenset({"dpi"})),
-    "JPEG2000": FileFormat((".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c"), (1 << 31) - 1, alpha=True),
-    "PPM": FileFormat((".ppm", ".pnm"), (1 << 31) - 1, deep=True),
-    "TGA": FileFormat((".tga",), 65535, alpha=True),
-}
-# Formats of photos that are read and written as another: GIF has too few colours, a PGM none; an MPO is a JPEG with
-# further pictures behind it.
-_READ_ONLY = {".gif": "GIF", ".pgm": "PPM", ".pbm": "PPM", ".mpo": "JPEG", ".apng": "PNG"}
-_WRITTEN_AS = {"GIF": "PNG", "MPO": "JPEG", "DIB": "BMP"}
-_BY_SUFFIX = {suffix: name for name, form in FORMATS.items() for suffix in form.suffixes} | _READ_ONLY
-
-
-def format_of(file: str | os.PathLike[str]) -> str:
-    """The format's name for a path, a suffix such as `.tif`, or a word such as `jpeg`: a key of `FORMATS`, or "GIF".
-
-    Raises:
-        ColorizeError: unknown suffix or word.
-    """
-    text = os.fspath(file)
-    suffix = (Path(text).suffix or text).lower()
-    found = _BY_SUFFIX.get(suffix if suffix.startswith(".") else f".{suffix}") or suffix.removeprefix(".").upper()
-    if found not in FORMATS and found != "GIF":
-        words = [form.suffixes[0][1:] for form in FORMATS.values()]
-        near = did_you_mean(suffix.removeprefix("."), words)
-        raise ColorizeError(f"unknown photo format '{suffix}'{near} (known: {', '.join(words)})")
-    return found
-
-
-def written_format(name: str) -> str:
-    """The format in which a colour photo that came as `name` is written: PNG for GIF and for any that is unknown."""
-    name = _WRITTEN_AS.get(name, name)
-    return name if name in FORMATS else "PNG"
-
-
-def suffix_for(format: str) -> str:
-    """The usual suffix of the files in which colour photos of a format are written: ".jpg" for jpeg, ".png" for gif.
-
-    Raises:
-        ColorizeError: unknown format.
-    """
-    return FORMATS[written_format(format_of(format))].suffixes[0]
-
-
-def color_suffix(file: str | os.PathLike[str]) -> str:
-    """The suffix for a colour version of a file: its own, in its own case, wherever that can be written under it.
-
-    ".gif" becomes ".png", ".pgm" ".ppm", ".mpo" ".jpg", and anything unknown ".png".
-    """
-    suffix = Path(file).suffix
-    lower = suffix.lower()
-    if lower in _BY_SUFFIX and lower not in _READ_ONLY:
-        return suffix
-    return FORMATS[written_format(_BY_SUFFIX.get(lower, "PNG"))].suffixes[0]

@@ -1,200 +1,161 @@
-"""Image file directories: the tags of a TIFF file, and of EXIF, which is a TIFF file without a picture.
+"""Pages of a TIFF → `Picture`: by Pillow's reader where it knows the kind of page, else by tifffile.
 
-Pillow reads them too, but guesses the types of tags when it writes, so that a camera's private notes change. Here an
-entry keeps its type and its bytes.
+tifffile reads grey of 16 bits with transparency, colour of 16 bits in separate planes, and 32 bits per sample.
 """
 
-import io
-import struct
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
-EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965  # tags whose value is the place of another directory
-_NESTED = (EXIF, GPS, INTEROPERABILITY)
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # what byte order applies to
-_INTEGERS = {1: "u1", 3: "<u2", 4: "<u4", 13: "<u4", 16: "<u8", 18: "<u8"}
-_LARGEST = 1 << 26  # bytes of one value; ICC profiles and scanners' private notes stay far below
+from keras_colorize.errors import ColorizeError
+from keras_colorize.images.icc import embeddable
+from keras_colorize.images.metadata import first_integer, metadata_of_directory
+from keras_colorize.images.picture import Picture
+from keras_colorize.images.pixels import from_bands, from_image, to_16_bits, white_level
+from keras_colorize.images.readers import (
+    DEEP_RAW_MODES,
+    StoredTiff,
+    deep_samples,
+    raw_mode,
+    silence_libtiff,
+    tiles_of,
+)
+from keras_colorize.images.tags import Directory, Header, StoredDirectory, read_directories
 
-
-class Entry(NamedTuple):
-    """A tag's value: type (TIFF 6.0, page 15), number of values, and little-endian bytes or a directory."""
-
-    type: int
-    number: int
-    value: "bytes | Directory"
-
-    @property
-    def integers(self) -> tuple[int, ...]:
-        """The values of an integer tag; empty for any other."""
-        if self.type not in _INTEGERS or not isinstance(self.value, bytes):
-            return ()
-        return tuple(np.frombuffer(self.value, _INTEGERS[self.type]).tolist())
-
-    @property
-    def raw(self) -> bytes:
-        """The bytes of a value that is no directory."""
-        return self.value if isinstance(self.value, bytes) else b""
+_NO_LOG = logging.NullHandler()
+# Without them a page would be read otherwise than it was written: bits, compression, kind, strips, tiles, samples,
+# order, predictor, palette, extra samples, formats, JPEG's tables.
+_PIXEL_TAGS = {*range(256, 260), 262, 266, 273, *range(277, 280), 284, 317, 320, *range(322, 326), 338, 339, 347}
 
 
-Directory = dict[int, Entry]
+def read_pages(file: BinaryIO, header: Header, check_size: Callable[[int, int], None]) -> Iterator[Picture]:
+    """Read the pages of a TIFF one by one, without previews and masks.
 
+    Args:
+        file: the TIFF.
+        header: its header.
+        check_size: raises where a page's width and height are too much.
 
-class StoredDirectory(Directory):
-    """As it stands in a file. lost: the tags whose values would lie beyond the file's end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lost: set[int] = set()
-
-
-class Header(NamedTuple):
-    """Byte order, whether it is a BigTIFF, and where the first directory lies."""
-
-    order: str
-    big: bool
-    first: int
-
-
-def read_header(file: BinaryIO) -> Header | None:
-    """The start of a TIFF file or EXIF block, or `None` where it is neither."""
-    file.seek(0)
-    start = file.read(16)
-    order = {b"II": "<", b"MM": ">"}.get(start[:2])
-    if order is None or len(start) < 8:
-        return None
-    version, first = struct.unpack_from(f"{order}HI", start, 2)
-    if version == 43 and len(start) == 16:
-        return Header(order, True, struct.unpack_from(f"{order}Q", start, 8)[0])
-    return Header(order, False, first) if version == 42 else None
-
-
-def read_directories(file: BinaryIO, header: Header) -> Iterator[StoredDirectory]:
-    """The directories of a file one by one: pages, previews, masks. One that was there already ends the chain."""
-    seen: set[int] = set()
-    offset = header.first
-    while offset and offset not in seen:
-        seen.add(offset)
-        directory, offset = _read(file, header, offset, seen)
-        yield directory
-
-
-def _read(file: BinaryIO, header: Header, offset: int, seen: set[int]) -> tuple[StoredDirectory, int]:
-    order, big, _ = header
-    file.seek(offset)
-    (count,) = struct.unpack(f"{order}Q" if big else f"{order}H", _exactly(file, 8 if big else 2))
-    size, inline = (20, 8) if big else (12, 4)
-    if count > 65535:
-        raise ValueError("damaged directory")
-    rows = _exactly(file, count * size)
-    (following,) = struct.unpack(f"{order}Q" if big else f"{order}I", _exactly(file, inline))
-    directory = StoredDirectory()
-    for row in range(0, len(rows), size):
-        tag, kind, number = struct.unpack_from(f"{order}HHQ" if big else f"{order}HHI", rows, row)
-        length = _SIZES.get(kind, 0) * number
-        if not 0 < length <= _LARGEST:
-            continue
-        value = rows[row + size - inline : row + size]
-        if length > inline:
-            file.seek(struct.unpack(f"{order}Q" if big else f"{order}I", value)[0])
-            value = file.read(length)
-            if len(value) < length:  # the picture need not be lost with it
-                directory.lost.add(tag)
-                continue
-        value = _little_endian(value[:length], kind, order)
-        if tag in _NESTED and number == 1 and kind in (4, 13, 18):
-            place = int.from_bytes(value, "little")
-            if place in seen:
-                continue
-            seen.add(place)
-            try:
-                directory[tag] = Entry(4, 1, _read(file, header, place, seen)[0])
-            except (struct.error, ValueError, OSError, EOFError):
-                continue
-        elif tag not in directory:
-            directory[tag] = Entry(kind, number, value)
-    return directory, following
-
-
-def _exactly(file: BinaryIO, count: int) -> bytes:
-    content = file.read(count)
-    if len(content) < count:
-        raise EOFError("the file ends within its directory of tags")
-    return content
-
-
-def _little_endian(value: bytes, kind: int, order: str) -> bytes:
-    if order == "<" or kind not in _WORDS:
-        return value
-    return np.frombuffer(value, f"u{_WORDS[kind]}").byteswap().tobytes()
-
-
-def directory_bytes(directory: Directory, offset: int) -> bytes:
-    """A directory as it stands at `offset` of a little-endian file, with its values and the directories in it.
-
-    The place of a next directory, which follows the entries, is 0; `next_place` says where that is.
+    Raises:
+        ColorizeError: no page, a camera's raw file, a kind of page that is not read, or damage.
     """
-    entries = sorted(directory.items())
-    body = bytearray()
-    rows = bytearray(struct.pack("<H", len(entries)))
-    after = offset + 2 + 12 * len(entries) + 4
-    for tag, (kind, count, value) in entries:
-        body += bytes(-(after + len(body)) % 2)
-        place = after + len(body)
-        if isinstance(value, dict):
-            body += directory_bytes(value, place)
-            field = struct.pack("<I", place)
-        elif len(value) > 4:
-            body += value
-            field = struct.pack("<I", place)
-        else:
-            field = value.ljust(4, b"\0")
-        rows += struct.pack("<HHI", tag, kind, count) + field
-    return bytes(rows + bytes(4) + body)
+    silence_libtiff()
+    image: StoredTiff | None = None
+    count, previews = 0, 0
+    for index, directory in enumerate(read_directories(file, header)):
+        if 50706 in directory:  # DNGVersion
+            raise ColorizeError("is a camera's raw file (DNG), which is not read; export it as TIFF, PNG or JPEG")
+        if first_integer(directory, 254, 0) & 5:  # reduced resolution, or a mask
+            previews += 1
+            continue
+        check_size(first_integer(directory, 256, 0), first_integer(directory, 257, 0))
+        where = file.tell()
+        try:
+            if image is None:
+                file.seek(0)
+                image = StoredTiff(file)
+            image.seek(index)
+        except (SyntaxError, IndexError, TypeError):  # a kind of page that Pillow does not know
+            image = None
+        yield _page(file, image, index, directory)
+        if image is not None:
+            image.forget()
+        file.seek(where)
+        count += 1
+    if not count:
+        kind = "a camera's raw file, or holds no more than a preview" if previews else "has no page"
+        raise ColorizeError(f"is {kind}: export it as TIFF, PNG or JPEG" if previews else kind)
 
 
-def next_place(directory: Directory, offset: int) -> int:
-    """Where a directory written at `offset` keeps the place of the next."""
-    return offset + 2 + 12 * len(directory)
+def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: StoredDirectory) -> Picture:
+    if directory.lost & _PIXEL_TAGS:
+        raise ColorizeError("does not decode (the file ends before the places of its pixels)")
+    metadata, orientation = metadata_of_directory(directory)
+    remarks = list(metadata.remarks)
+    if 34675 in directory.lost:
+        remarks.append("its colour profile is cut off and was not applied")
+    profile = directory[34675].raw or None if 34675 in directory else None
+    if image is not None:
+        image.check_strips()
+    if image is None or _is_beyond_pillow(image, directory):
+        picture = _from_tifffile(file, index, directory, profile, orientation)
+    elif (stored := raw_mode(image)).startswith(DEEP_RAW_MODES):
+        bands = _deep_page(file, image, stored)
+        picture = from_bands(bands, profile, orientation, premultiplied=stored[3] == "a")
+    else:
+        image.load()
+        if stored.startswith("CMYK;16"):
+            remarks.append("its CMYK of 16 bits was read with 8")
+        largest = 4095 if stored == "I;12" else 65535
+        white_is_zero = first_integer(directory, 262, 1) == 0
+        picture = from_image(image, profile, orientation, largest, white_is_zero)
+    picture.metadata = replace(metadata, icc=embeddable(profile), remarks=tuple(remarks))
+    return picture
 
 
-def block(directory: Directory) -> bytes:
-    """A directory alone, as EXIF holds it."""
-    return b"II*\0" + struct.pack("<I", 8) + directory_bytes(directory, 8)
+def _is_beyond_pillow(image: StoredTiff, directory: Directory) -> bool:
+    """Whether Pillow would misread a page that it accepts."""
+    deep = 258 in directory and max(directory[258].integers, default=1) > 8
+    # Of 16 bits in planes Pillow takes the high bytes alone, or uncompressed mistakes bytes for samples.
+    in_planes = deep and first_integer(directory, 284, 1) == 2 and len(image.getbands()) > 1
+    # Unsigned numbers of 32 bits do not fit into its "I".
+    return in_planes or raw_mode(image) in ("I;32N", "I;32", "I;32B")
 
 
-def parse_block(content: bytes) -> Directory | None:
-    """The first directory of an EXIF block, or `None` where it is damaged."""
-    file = io.BytesIO(content)
-    header = read_header(file)
-    if header is None:
-        return None
-    try:
-        return next(read_directories(file, header), None)
-    except (struct.error, ValueError, OSError, EOFError, OverflowError):
-        return None
+def _deep_page(file: BinaryIO, image: StoredTiff, stored: str) -> np.ndarray:
+    tiles = tiles_of(image)
+
+    def reopen() -> Image.Image:
+        image.again(file, tiles)
+        return image
+
+    _, bands = deep_samples(image, stored.replace("RGBa", "RGBA"), reopen)  # Pillow would divide by alpha in 8 bits
+    image.forget()
+    return bands
 
 
-def short(*values: int) -> Entry:
-    """16-bit integers."""
-    return Entry(3, len(values), struct.pack(f"<{len(values)}H", *values))
+def _from_tifffile(
+    file: BinaryIO, index: int, directory: Directory, profile: bytes | None, orientation: int
+) -> Picture:
+    """A page that Pillow does not know: grey or RGB of any number of bits, with or without transparency."""
+    import tifffile  # here: few photos need it
 
-
-def long(*values: int) -> Entry:
-    """32-bit integers."""
-    return Entry(4, len(values), struct.pack(f"<{len(values)}I", *values))
-
-
-def rational(value: float) -> Entry:
-    """A fraction of two 32-bit integers."""
-    numerator, denominator = float(value).as_integer_ratio()
-    if max(numerator, denominator) >= 1 << 32:
-        numerator, denominator = round(value * 10_000), 10_000
-    return Entry(5, 1, struct.pack("<II", min(numerator, (1 << 32) - 1), denominator))
-
-
-def undefined(value: bytes) -> Entry:
-    """Bytes."""
-    return Entry(7, len(value), value)
+    # It tells of each tag that is damaged; what matters of that is in the error.
+    logging.getLogger("tifffile").addHandler(_NO_LOG)
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages[index]
+        try:
+            samples = page.asarray(maxworkers=1)
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            codec = str(getattr(page.compression, "name", page.compression))
+            raise ColorizeError(
+                f"is compressed ({codec}) as only imagecodecs reads it: pip install imagecodecs"
+            ) from error
+    width, height = first_integer(directory, 256, 0), first_integer(directory, 257, 0)
+    count = first_integer(directory, 277, 1)
+    if first_integer(directory, 284, 1) == 2 and count > 1:
+        samples = samples.reshape(count, height, width).transpose(1, 2, 0)
+    samples = samples.reshape(height, width, count)
+    photometric = first_integer(directory, 262, 1)
+    colors = {0: 1, 1: 1, 2: 3}.get(photometric)
+    if colors is None or count < colors or samples.dtype.kind not in "uf":
+        raise ColorizeError("is a kind of TIFF that is not read; save it as grey or RGB of 8 or 16 bits")
+    extra = directory[338].integers if 338 in directory else ()
+    kept = colors + 1 if extra[:1] in ((1,), (2,)) and count > colors else colors
+    samples = samples[..., :kept]
+    if samples.dtype.kind == "f":
+        white = white_level("F", float(np.nanmax(samples[..., :colors], initial=0.0)))
+        samples = np.stack([to_16_bits(np.asarray(samples[..., band]), white) for band in range(kept)], axis=-1)
+    elif samples.itemsize > 2:
+        samples = (samples >> (8 * samples.itemsize - 16)).astype(np.uint16)
+    samples = np.array(samples, dtype=np.uint8 if samples.itemsize == 1 else np.uint16)  # native order, our own
+    if photometric == 0:
+        np.subtract(np.iinfo(samples.dtype).max, samples[..., :1], out=samples[..., :1])
+    return from_bands(samples, profile, orientation, premultiplied=extra[:1] == (1,))

@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images import Picture, read_pictures, to_8_bits
-from keras_colorize.images.pixels import from_image
+from keras_colorize.images import Picture, from_image, read_pictures, to_8_bits
 
 PhotoLike = str | os.PathLike[str] | Image.Image | np.ndarray | Picture
 

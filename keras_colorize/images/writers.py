@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.images import tiff as ifd
+from keras_colorize.images import tags as ifd
 from keras_colorize.images.metadata import tags_of_exif
 from keras_colorize.images.picture import Picture
 
@@ -146,7 +146,7 @@ class TiffWriter:
         if metadata.dpi is not None:
             directory |= {282: ifd.rational(metadata.dpi[0]), 283: ifd.rational(metadata.dpi[1]), 296: ifd.short(2)}
         if metadata.xmp:
-            directory[700] = ifd.Entry(1, len(metadata.xmp), metadata.xmp)
+            directory[700] = ifd.Tag(1, len(metadata.xmp), metadata.xmp)
         if metadata.iptc:
             directory[33723] = ifd.undefined(metadata.iptc)
         if metadata.icc and not picture.is_grey:
