@@ -16,12 +16,12 @@ from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.data import Photo, Source
 from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
-from keras_colorize.evaluation import evaluate as evaluation_module
+from keras_colorize.evaluation import evaluate, find_systems
+from keras_colorize.evaluation import evaluation as evaluation_module
 from keras_colorize.evaluation.comparison import estimates, marks, per_class
-from keras_colorize.evaluation.evaluate import evaluate, folder_for
-from keras_colorize.evaluation.finding import find_systems
 from keras_colorize.evaluation.gallery import GalleryKeeper
-from keras_colorize.evaluation.measure import measure, true_hints
+from keras_colorize.evaluation.lookup import folder_for
+from keras_colorize.evaluation.measurement import measure, true_hints
 from keras_colorize.evaluation.output import write_files
 from keras_colorize.evaluation.protocols import PROTOCOLS, Selection, choose, get_protocol
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH
@@ -31,7 +31,7 @@ from keras_colorize.inference.frame import frame_photo
 from keras_colorize.metrics import FeatureStatistics, ab_mae, entropy, psnr
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import save_weights
-from keras_colorize.recipes import Data, ModelCard, Recipe
+from keras_colorize.recipes import Data, Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import RunLog
 from tests.conftest import colorful_photo
@@ -411,7 +411,7 @@ def test_systems_are_found_by_name_and_by_folder(tmp_path, classes, monkeypatch)
         find_systems(["gan_lab"], [str(new)], tmp_path)
     with pytest.raises(ColorizeError, match="no run of 'gan_rgb'"):
         find_systems(["gan_rgb"], [], tmp_path)
-    monkeypatch.setattr("keras_colorize.evaluation.finding.load_card", lambda name: ModelCard(sha256="f" * 64))
+    monkeypatch.setattr("keras_colorize.evaluation.lookup.packaged_names", lambda: ["gan_rgb"])
     assert find_systems(["gan_rgb"], [], tmp_path) == ["gan_rgb"]
     assert [system.name for system in load_systems([old, new, other])] == [
         f"gan_lab {old.path.name}", f"gan_lab {new.path.name}", "unet_skip",
@@ -432,7 +432,7 @@ def test_packaged_weights_are_a_system_like_any_other(runs, monkeypatch):
 
 def test_systems_with_photos_of_their_own_need_to_be_told_which(runs, tmp_path, classes):
     other = make_run(tmp_path, "gan_lab", classes.parent, "data.test_fraction=0.3")
-    with pytest.raises(ColorizeError, match=r"say with --data which"):
+    with pytest.raises(ColorizeError, match=r"give `data`, the photos to measure"):
         evaluate([runs[0], other])
     systems = load_systems([other, runs[0]])
     assert evaluation_module._data_of(systems, "x").test_fraction == runs[0].recipe().data.test_fraction
@@ -491,8 +491,8 @@ def test_distances_that_cannot_be_had_fail_before_any_work(runs, feature_file, t
         ({"kid": "inception-2015-12-05"}, r"inception-2015-12-05.tgz"),
         ({"fid": "inception"}, "unknown feature network"),
         ({"fid": feature_file, "kid": "keras-inception-v3"}, "one network"),
-        ({"fid_reference": "x.npz"}, "add --fid"),
-        ({"kid": feature_file, "fid_reference": "x.npz"}, "add --fid"),
+        ({"fid_reference": "x.npz"}, "add `fid`"),
+        ({"kid": feature_file, "fid_reference": "x.npz"}, "add `fid`"),
         ({"fid": feature_file, "fid_reference": str(tmp_path / "no" / "x.npz")}, "there is no folder"),
     ):
         with pytest.raises(ColorizeError, match=message):
@@ -571,9 +571,20 @@ def test_the_command_compares_and_marks(runs, capsys):
         (["--fid-reference", "x.npz"], "add --fid"),
         (["--model", "unet_skip,gan_lba"], "did you mean 'gan_lab'"),
         (["--model", "gan_lab,gan_lab"], "named twice"),
+        (["--model", "vivid", "--data", "/no/such/photos"], "/no/such/photos"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message, runs, capsys):
     assert main(["evaluate", *arguments, "--out", str(runs[0].path.parents[1])]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_is_one_line_before_any_work(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Colorizer, "from_zoo", lambda name: pytest.fail("work has begun"))
+    file = tmp_path / "file"
+    file.touch()
+    for out in (file / "runs", Path("/proc/x")):
+        assert main(["evaluate", "--model", "vivid", "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert f"nothing can be written to '{out}" in error and error.count("\n") == 1

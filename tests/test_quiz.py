@@ -137,9 +137,7 @@ def run_folder(tmp_path, photo_folder):
 
 
 def test_the_command_draws_pairs_from_a_run(run_folder, tmp_path, capsys):
-    from keras_colorize.color.spaces import space_of
-    from keras_colorize.runs.generator import load_generator
-    from keras_colorize.runs.pictures import colorized
+    from keras_colorize.inference.colorizer import Colorizer
 
     def quiz(name, *options):
         arguments = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "new" / name)]
@@ -155,16 +153,30 @@ def test_the_command_draws_pairs_from_a_run(run_folder, tmp_path, capsys):
     assert page == quiz("b.html", "--photos", "5", "--seed", "1")
     assert names != [name for name, _, _ in unmasked(quiz("c.html", "--photos", "5", "--seed", "2"))]
 
-    recipe = run_folder.recipe()
-    generator, space = load_generator(run_folder, recipe), space_of(recipe)
-    for _, real, generated in pairs:
-        expected = colorized(generator, space, pixels(real).astype(np.uint8)[None])[0]
-        assert np.abs(pixels(generated) - expected).mean() < 4
+    colorizer = Colorizer.from_run(run_folder.path)
+    for name, real, generated in pairs:
+        photo = colorful_photo(int(name[-6:-4]))[:, 4:44]  # the centre square
+        photo = np.asarray(Image.fromarray(photo).resize((32, 32), Image.Resampling.BICUBIC))
+        assert np.abs(pixels(real) - photo).mean() < 4
+        assert np.abs(pixels(generated) - colorizer(photo)).mean() < 4
 
     everything = unmasked(quiz("d.html", "--photos", "1000"))
     assert "there are no more" in " ".join(capsys.readouterr().out.split())
     assert 6 < len(everything) < 24
     assert "old_grey.png" not in {name for name, _, _ in everything}
+
+
+def test_packaged_weights_do_without_a_run(photo_folder, tmp_path, capsys):
+    file, data = tmp_path / "quiz.html", tmp_path / "set"
+    data.mkdir()
+    photo_folder.rename(data / "test")
+    arguments = ["--runs", str(tmp_path), "--data", str(data), "--photos", "2", "--out", str(file)]
+    assert main(["quiz", "--model", "vivid", *arguments]) == 0
+    assert "2 pairs after" in capsys.readouterr().out
+    page = file.read_text(encoding="utf-8")
+    assert data_of(page)["model"] == "vivid"
+    for _, real, generated in unmasked(page):
+        assert pixels(real).shape == pixels(generated).shape == (96, 96, 3)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +186,8 @@ def test_the_command_draws_pairs_from_a_run(run_folder, tmp_path, capsys):
         (["--seconds", "0"], "--seconds is 0"),
         (["--seed", "-1"], "--seed is -1"),
         (["--out", "quiz.png"], "ends in .html"),
+        (["--out", "/proc/x/quiz.html"], "nothing can be written to '/proc/x'"),
+        (["--model", "vivd"], "vivd"),
         (["--model", "unet_skip"], "no run of 'unet_skip'"),
         (["--run", "/no/such/run"], "is no run folder"),
     ],

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation: what they are called, how they are printed, which way is better."""
+"""Columns of an evaluation: the names of its metrics, their printed form, and which direction is better."""
 
 from keras_colorize.evaluation.results import Metric
 
@@ -15,39 +15,53 @@ PER_PHOTO = (
     Metric("pixel_accuracy_5", "acc 5 %", "{:.1%}", True, "Share of ab values within 11 CIE units of the truth."),
     Metric("ab_mae", "ab MAE", "{:.2f}", False, "Mean absolute error of chroma in CIE units."),
     Metric("ab_psnr", "ab PSNR", "{:.2f}", True, "Peak signal-to-noise ratio of chroma alone in dB, peak 220."),
-    Metric("colorfulness", "colorfulness", "{:.1f}", None, "Colorfulness of Hasler and Süsstrunk; near the truth's."),
+    Metric(
+        "colorfulness",
+        "colorfulness",
+        "{:.1f}",
+        None,
+        "Colorfulness of Hasler and Süsstrunk; best where it is near the truth's.",
+    ),
     Metric("colorfulness_abs", "colorfulness |·|", "{:.1f}", None, f"Colorfulness in {_CONVENTION}."),
-    Metric("ab_entropy", "entropy", "{:.2f}", None, "Bits of a photo's colours over bins of 10×10 ab units, mean."),
+    Metric(
+        "ab_entropy", "entropy", "{:.2f}", None, "Entropy in bits of a photo's colours over bins of 10×10 ab units."
+    ),
 )
 # One value per set.
 OF_SETS = (
     Metric("delta_colorfulness", "ΔCF", "{:.1f}", False, "Distance of the mean colorfulness from the truth's."),
     Metric("delta_colorfulness_abs", "ΔCF |·|", "{:.1f}", False, f"The same in {_CONVENTION}."),
-    Metric("ab_entropy_set", "entropy of set", "{:.2f}", None, "Bits of all photos' colours together over these bins."),
+    Metric(
+        "ab_entropy_set",
+        "entropy of set",
+        "{:.2f}",
+        None,
+        "Entropy in bits of all photos' colours together over these bins.",
+    ),
 )
 _IN_ORDER = (
     *("psnr", "ssim", "pixel_accuracy_2", "pixel_accuracy_5", "ab_mae", "ab_psnr", "colorfulness"),
     *("delta_colorfulness", "colorfulness_abs", "delta_colorfulness_abs", "ab_entropy", "ab_entropy_set"),
 )
-# What a terminal of 120 columns has room for; the rest is in metrics.json and in the report.
+# A terminal of 120 columns has room for these. The others are in metrics.json and, on demand, in the report.
 PRINTED = tuple(name for name in _IN_ORDER if name not in ("colorfulness_abs", "ab_entropy"))
 
 METRICS = {metric.name: metric for metric in (*PER_PHOTO, *OF_SETS)}
 TABLE = [METRICS[name] for name in _IN_ORDER]
 
-# ΔCF of a convention: from which metric it follows.
+# Each ΔCF and the metric that it follows from.
 DELTAS = {"delta_colorfulness": "colorfulness", "delta_colorfulness_abs": "colorfulness_abs"}
 
 
 def distance_column(kind: str, network: str) -> Metric:
-    """The column of FID or KID, named with its feature network.
+    """Make the column of FID or KID, named with its feature network.
 
     kind: "fid" or "kid".
     """
-    what = {
-        "fid": "Fréchet inception distance from the photos; compare only at equal numbers of photos.",
-        "kid": "Kernel inception distance from the photos, unbiased; the interval from its standard error.",
+    meaning = {
+        "fid": "Fréchet inception distance from the photos; compare it only at equal numbers of photos.",
+        "kid": "Kernel inception distance from the photos, unbiased; its interval comes from its standard error.",
     }[kind]
     return Metric(
-        f"{kind} ({network})", f"{kind.upper()} ({network})", {"fid": "{:.2f}", "kid": "{:.5f}"}[kind], False, what
+        f"{kind} ({network})", f"{kind.upper()} ({network})", {"fid": "{:.2f}", "kid": "{:.5f}"}[kind], False, meaning
     )

@@ -1,4 +1,4 @@
-"""From per-photo values to figures: means, intervals, differences, marks, classes. Pure numpy."""
+"""Comparison of rows: means, intervals, differences, marks and classes from values photo by photo, with NumPy only."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -6,18 +6,25 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from keras_colorize.evaluation.columns import DELTAS, METRICS
-from keras_colorize.evaluation.results import GREY, TRUTH, ClassFigures, Estimate, Mark
+from keras_colorize.evaluation.results import GREY, TRUTH, ClassFigures, Estimate, Figures, Mark
 from keras_colorize.metrics import PairedBootstrap
 
 Values = Mapping[str, Mapping[str, np.ndarray]]  # row → metric → (N,)
-Figures = dict[str, dict[str, Estimate]]
 
 
 def estimates(rows: Values, *, resamples: int, seed: int) -> tuple[Figures, dict[tuple[str, str], dict[str, Estimate]]]:
-    """Every row's means and ΔCF with intervals, and the same for the difference of any two rows.
+    """Estimate every row's means and ΔCF, and the difference of any two rows, all with intervals.
 
-    One set of draws serves all, so that differences are paired. A pair comes once, the earlier row second: models minus
-    baselines.
+    All of them share the draws of one bootstrap, so that differences are paired.
+
+    Args:
+        rows: values of each row.
+        resamples: number of the bootstrap's draws.
+        seed: seed of the draws.
+
+    Returns:
+        The figures, and the differences by (row, other row). Each pair comes once, with the earlier row second: models
+        minus baselines.
     """
     columns = {(row, name): column for row, metrics in rows.items() for name, column in metrics.items()}
     for delta, name in DELTAS.items():
@@ -47,7 +54,7 @@ def estimates(rows: Values, *, resamples: int, seed: int) -> tuple[Figures, dict
 
 
 def _of_distance(value: float, low: float, high: float) -> Estimate:
-    """The interval of |x| from that of x: where x may be 0, so may |x|, though no resample hits 0 exactly."""
+    """Return |x| with its interval from that of x. Where x may be 0, so may |x|, though no resample hits 0 exactly."""
     ends = sorted((abs(low), abs(high)))
     return Estimate(abs(value), 0.0 if low <= 0 <= high else ends[0], ends[1])
 
@@ -55,7 +62,7 @@ def _of_distance(value: float, low: float, high: float) -> Estimate:
 def marks(
     figures: Figures, differences: Mapping[tuple[str, str], Mapping[str, Estimate]], systems: Sequence[str]
 ) -> dict[str, dict[str, Mark]]:
-    """How every row but grey and truth compares with grey and with the best system, metric by metric."""
+    """Compare every row but grey and truth with grey and with the best system, metric by metric."""
     marked: dict[str, dict[str, Mark]] = {}
     for name, metric in METRICS.items():
         if metric.higher_is_better is None or name not in differences.get((systems[0], GREY), {}):
@@ -75,7 +82,7 @@ def marks(
 
 
 def _sign(differences: Mapping[tuple[str, str], Mapping[str, Estimate]], row: str, other: str, name: str) -> int:
-    """1 or −1 where row − other is significantly above or below 0, else 0."""
+    """Return 1 or −1 where row − other is significantly above or below 0, else 0."""
     swapped = (row, other) not in differences
     difference = differences[(other, row) if swapped else (row, other)][name]
     if not difference.significant:
@@ -84,10 +91,10 @@ def _sign(differences: Mapping[tuple[str, str], Mapping[str, Estimate]], row: st
 
 
 def per_class(rows: Values, photos: Sequence[str]) -> dict[str, ClassFigures]:
-    """Means by class folder: `forest` for `test/forest/0001.jpg`.
+    """Return the means by class folder, such as `forest` for `test/forest/0001.jpg`.
 
-    A class is the innermost folder whose name differs from photo to photo. Empty where there is none, or where most
-    hold a single photo (folders of days, of persons).
+    A class is the innermost folder whose name differs from photo to photo. The result is empty where there is none, or
+    where most folders hold a single photo (folders of days or of persons).
     """
     folders = [PurePosixPath(photo).parts[-2::-1] for photo in photos]  # innermost first
     for depth in range(max(map(len, folders), default=0)):

@@ -1,4 +1,4 @@
-"""FID and KID as a part of an evaluation: what has to be there before it starts, and the figures after it."""
+"""FID and KID in an evaluation: the checks before it starts, and the figures after it."""
 
 import warnings
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.columns import distance_column
-from keras_colorize.evaluation.results import TRUTH, Estimate, Metric
+from keras_colorize.evaluation.results import TRUTH, Estimate, Figures, Metric
 from keras_colorize.metrics import (
     FeatureNetwork,
     FeatureStatistics,
@@ -18,16 +18,14 @@ from keras_colorize.metrics import (
 )
 from keras_colorize.metrics.fid import FEW_IMAGES
 
-Figures = dict[str, dict[str, Estimate]]
-
 
 @dataclass(frozen=True)
-class Distances:
-    """Which distances are asked for.
+class DistanceRequest:
+    """A request for FID, KID or both.
 
-    network: makes the features.
-    fid, kid: which of the two.
-    reference: file of FID's statistics of the truth: read where it exists, else written.
+    network: turns photos into features.
+    fid, kid: the distances asked for.
+    reference: the file of FID's statistics of the true photos: read where it exists, else written.
     """
 
     network: FeatureNetwork
@@ -36,38 +34,39 @@ class Distances:
     reference: Path | None
 
     @classmethod
-    def prepare(cls, fid: str | None, kid: str | None, reference: str | None) -> "Distances | None":
-        """Fetch and try the network, before any other work; None where neither distance is asked for.
+    def prepare(cls, fid: str | None, kid: str | None, fid_reference: str | None) -> "DistanceRequest | None":
+        """Fetch and try the network before any other work. The result is None where no distance is asked for.
 
         Args:
-            fid, kid: names or files of a feature network (`metrics.feature_network`).
+            fid, kid: name or file of a feature network (`metrics.feature_network`).
+            fid_reference: the file of FID's statistics of the true photos.
 
         Raises:
-            ColorizeError: two networks, a network that cannot be had, or statistics of another network.
+            ColorizeError: `fid` and `kid` name two networks, the network cannot be fetched, or the statistics are of
+                another network.
         """
         if fid is None and kid is None:
-            if reference is not None:
-                raise ColorizeError("--fid-reference holds statistics for FID: add --fid")
+            if fid_reference is not None:
+                raise ColorizeError("`fid_reference` holds statistics for FID: add `fid`")
             return None
         if fid is not None and kid is not None and fid != kid:
-            raise ColorizeError(f"--fid {fid} and --kid {kid}: one evaluation uses one network, name the same twice")
-        if reference is not None and fid is None:
-            raise ColorizeError("--fid-reference holds statistics for FID, and only --kid is asked for: add --fid")
-        distances = cls(
-            feature_network(fid or kid or ""), fid is not None, kid is not None, Path(reference) if reference else None
-        )
+            raise ColorizeError(f"`fid` is {fid} and `kid` is {kid}: one evaluation uses one network, name it twice")
+        if fid_reference is not None and fid is None:
+            raise ColorizeError("`fid_reference` holds statistics for FID, and only `kid` is asked for: add `fid`")
+        reference = Path(fid_reference) if fid_reference else None
+        distances = cls(feature_network(fid or kid or ""), fid is not None, kid is not None, reference)
         stored = distances.stored()
         if stored is not None and stored.network != distances.network.label:
             raise ColorizeError(
-                f"'{reference}' was measured with '{stored.network}' and --fid is '{distances.network.label}':"
+                f"'{reference}' was measured with '{stored.network}' and `fid` is '{distances.network.label}':"
                 " take the same network, or another file"
             )
-        if distances.reference is not None and not distances.reference.parent.is_dir():
-            raise ColorizeError(f"--fid-reference '{reference}': there is no folder '{distances.reference.parent}'")
+        if reference is not None and not reference.parent.is_dir():
+            raise ColorizeError(f"`fid_reference` is '{reference}': there is no folder '{reference.parent}'")
         return distances
 
     def stored(self) -> FeatureStatistics | None:
-        """The reference's statistics, where they are on disk."""
+        """Read the statistics of the reference, where the file exists."""
         if self.reference is None or not self.reference.is_file():
             return None
         return FeatureStatistics.load(self.reference)
@@ -78,7 +77,7 @@ class Distances:
         return self.kid or self.stored() is None
 
     def require(self, photos: int) -> None:
-        """ColorizeError where there are too few photos."""
+        """Raise a ColorizeError where there are too few photos."""
         least = 4 if self.kid else 2
         if photos < least:
             raise ColorizeError(f"{'KID' if self.kid else 'FID'} needs {least} photos or more, there are {photos}")
@@ -86,12 +85,15 @@ class Distances:
     def measure(
         self, features: Mapping[str, ImageSet], digest: str, seed: int
     ) -> tuple[list[Metric], Figures, list[str]]:
-        """Columns, row → their figures, and remarks; the reference is written where it was not there.
+        """Measure the distances, and write the reference where the file does not exist.
 
         Args:
-            features: row → features of its pictures, truth among them where `truth_needed`.
-            digest: of the photos, kept with the reference.
-            seed: of KID's subsets.
+            features: row → features of its pictures, with the truth's where `truth_needed`.
+            digest: checksum of the photos, kept with the reference.
+            seed: seed of KID's subsets.
+
+        Returns:
+            Columns, figures and remarks.
         """
         columns: list[Metric] = []
         remarks: list[str] = []
@@ -102,7 +104,7 @@ class Distances:
             reference, told = self._reference(features, digest)
             remarks += told
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about few photos: one remark instead of one for each row
+                warnings.simplefilter("ignore")  # about few photos: one remark replaces a warning for each row
                 for row, own in features.items():
                     if row != TRUTH:
                         figures[row][column.name] = Estimate(fid_between(reference, own).value)
@@ -110,7 +112,7 @@ class Distances:
             if count < FEW_IMAGES:
                 remarks.append(
                     f"FID of {count:,} photos is biased upwards, below {FEW_IMAGES:,} strongly: compare it only at"
-                    " equal numbers of photos, or use --kid"
+                    " equal numbers of photos, or use KID"
                 )
         if self.kid:
             column = distance_column("kid", self.network.label)

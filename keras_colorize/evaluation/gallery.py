@@ -1,4 +1,4 @@
-"""Keeping the pictures of a few photos while all of them stream by."""
+"""Pictures of a few photos, kept while all photos pass by."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,16 +8,16 @@ from keras_colorize.evaluation.results import Gallery
 
 
 class GalleryKeeper:
-    """Holds pictures of random photos, and of each system's best and worst so far.
+    """Keeps pictures of random photos, and of each system's best and worst photos so far.
 
-    At most `random + 2 · extreme · systems` photos and one batch, however many are seen.
+    It holds at most `random + 2 · extreme · systems` photos and one batch.
 
     Args:
-        systems: names.
-        photos: how many will be seen.
-        random: how many of them to draw.
-        extreme: how many of the best and of the worst to keep for each system.
-        seed: of the draw.
+        systems: names of the systems.
+        photos: number of photos that will pass.
+        random: number of photos to draw at random.
+        extreme: number of best and of worst photos to keep for each system.
+        seed: seed of the draw.
     """
 
     def __init__(self, systems: Sequence[str], photos: int, *, random: int, extreme: int, seed: int) -> None:
@@ -29,11 +29,11 @@ class GalleryKeeper:
         self._seen = 0
 
     def update(self, pictures: Mapping[str, np.ndarray], gains: Mapping[str, np.ndarray]) -> None:
-        """A batch, in order.
+        """Look at the next batch.
 
         Args:
             pictures: row → rgb_u8 (B, S, S, 3).
-            gains: system → (B,) how much better than grey each photo came out.
+            gains: system → (B,) ab MAE of the grey photo minus that of the system's picture.
         """
         count = len(next(iter(pictures.values())))
         indices = range(self._seen, self._seen + count)
@@ -49,7 +49,7 @@ class GalleryKeeper:
         self._pictures = {index: rows for index, rows in self._pictures.items() if index in wanted}
 
     def gallery(self) -> Gallery:
-        """What was kept."""
+        """Return the pictures kept."""
         rows = next(iter(self._pictures.values()), {})
         return Gallery(
             random=self._random,

@@ -1,4 +1,4 @@
-"""The constant colour that every evaluation is measured beside: what a system scores that looks at nothing."""
+"""The mean colour of the training photos, the baseline of a system that looks at nothing."""
 
 from collections.abc import Callable
 
@@ -8,32 +8,34 @@ from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.data import Source
 from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
-from keras_colorize.evaluation.protocols import Chosen, Selection
+from keras_colorize.evaluation.protocols import PhotoChoice, Selection
 from keras_colorize.recipes import Data
 
-# The mean colour of so many small photos is as good as that of all: single photos differ by some 10 units from it.
+# The mean over this many small photos is precise enough: single photos differ from it by some 10 units.
 PHOTOS, SIZE = 500, 64
 _BATCH = 50
 
 
 def mean_color(
-    chosen: Chosen, data: Data, progress: Callable[[int, int], None] | None = None
+    chosen: PhotoChoice, data: Data, progress: Callable[[int, int], None] | None = None
 ) -> tuple[tuple[float, float], str]:
-    """Mean ab of the training photos in CIE units, and one line that says of which photos.
+    """Return the mean ab of the training photos in CIE units, and one line that names the photos.
 
-    Where the data have no photos beside those that are measured it is the mean of these themselves, which flatters it.
+    Data without training photos give the mean of the measured photos themselves, which makes the baseline look better.
     """
     if chosen.training.items("test"):
         try:
             ab, count = _mean_ab(chosen.training, data, progress)
-            return ab, _told(ab, count, "training photos")
-        except ColorizeError:  # none of them can be used: the measured ones may still be
+            return ab, _remark(ab, count, "training photos")
+        except ColorizeError:  # no training photo can be used; the measured photos may be
             pass
     ab, count = _mean_ab(chosen.photos, data, progress)
-    return ab, _told(ab, count, "the measured photos themselves, as there are no others here: that flatters it")
+    return ab, _remark(
+        ab, count, "the measured photos themselves, since the data have no others; this flatters the row"
+    )
 
 
-def _told(ab: tuple[float, float], count: int, what: str) -> str:
+def _remark(ab: tuple[float, float], count: int, what: str) -> str:
     return f"mean colour: ab ({ab[0]:.1f}, {ab[1]:.1f}), the mean of {count:,} {what}"
 
 
@@ -41,7 +43,7 @@ def _mean_ab(
     selection: Selection, data: Data, progress: Callable[[int, int], None] | None
 ) -> tuple[tuple[float, float], int]:
     source: Source = selection
-    if not selection.reopens:  # records come one after another: the first are read without passing all the others
+    if not selection.reopens:  # records come one after another: read the first ones instead of passing through all
         source = Selection(selection, "test", selection.items("test")[:PHOTOS])
     photos = load_split(
         source, "test", image_size=SIZE, resize="squash", drop_grey=data.drop_grey, limit=PHOTOS, progress=progress

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: a table on the terminal, `metrics.json`, a CSV file of values per row, `grid.png`."""
+"""Output of an evaluation: a table on the terminal, `metrics.json`, a CSV file of values per row, `grid.png`."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ LONGEST_HEADING = 16  # letters that fit over a photo
 
 
 def print_table(console: Console, evaluation: Evaluation) -> None:
-    """The figures, one system a row, with marks for what is significant."""
+    """Print the figures, one row for each system, with marks for significant differences."""
     columns = [metric for metric in evaluation.columns if metric.name in PRINTED or metric.name not in METRICS]
     table = Table(title=escape(evaluation.title), title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
@@ -32,7 +32,7 @@ def print_table(console: Console, evaluation: Evaluation) -> None:
         figures, marks = evaluation.figures[row], evaluation.marks.get(row, {})
         table.add_row(escape(row), *(_cell(metric, figures, marks, several) for metric in columns))
     console.print(table, highlight=False)
-    best = "; * the best system, or not significantly worse" if several else ""
+    best = "; * marks the best system and those not significantly worse" if several else ""
     console.print(f"[dim]↑ ↓ significantly better, worse than grey (95 %, paired bootstrap){best}[/]", highlight=False)
     for remark in evaluation.remarks:
         console.print(remark, highlight=False, markup=False)
@@ -53,7 +53,7 @@ def _cell(metric: Metric, figures: dict[str, Estimate], marks: dict[str, Mark], 
 def write_files(evaluation: Evaluation, folder: Path) -> None:
     """Write `metrics.json`, `grid.png`, and each row's values photo by photo as `metrics.ROW.csv`.
 
-    Files of an earlier evaluation are replaced, and its CSV files removed.
+    They replace the files of an earlier evaluation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = json.dumps(_finite(as_dict(evaluation)), indent=2, ensure_ascii=False)
@@ -72,12 +72,12 @@ def write_files(evaluation: Evaluation, folder: Path) -> None:
 
 
 def file_name(row: str) -> str:
-    """A row's name as a part of a file name: `unet_skip-own-lightness`."""
+    """Turn a row's name into a part of a file name: `unet_skip-own-lightness`."""
     return re.sub(r"[^\w.]+", "-", row).strip("-")
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The contents of metrics.json."""
+    """Return the contents of metrics.json."""
     return {
         **evaluation.about,
         "remarks": evaluation.remarks,
@@ -107,7 +107,7 @@ def _write_values(evaluation: Evaluation, row: str, file: Path) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for NaN and infinities, which JSON does not know."""
+    """Replace NaN and infinities, which JSON does not know, by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Which photos are measured, cut how and at what size: a protocol, by name."""
+"""Protocols: the choice of photos to measure, their cut and their size, by name."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +13,15 @@ from keras_colorize.recipes import Data
 
 @dataclass(frozen=True)
 class Protocol:
-    """How photos are chosen and prepared.
+    """A way to choose and prepare photos.
 
-    name: for `--protocol`.
+    name: its name for users.
     summary: one line for people.
-    image_size: side S at which everything is measured; None takes the largest of the systems' own sizes.
+    image_size: side S in pixels at which everything is measured; None takes the largest of the systems' own sizes.
     resize: "crop" or "squash"; None takes the recipe's.
     drop_grey: whether photos without colour are left out; None takes the recipe's.
-    whole: the data's own validation set (else its test set, else all photos) instead of the recipe's test split.
-    count: at most so many photos, the first by file name.
+    whole: measure the data's own validation set (else test set, else all photos) instead of the recipe's test split.
+    count: the largest number of photos, taken in the order of their file names.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Protocol:
     count: int | None = None
 
     def data(self, data: Data) -> Data:
-        """A recipe's table of data as this protocol has it."""
+        """Return a recipe's table of data with the protocol's own values."""
         resize = data.resize if self.resize is None else self.resize
         drop_grey = data.drop_grey if self.drop_grey is None else self.drop_grey
         return replace(data, resize=resize, drop_grey=drop_grey)
@@ -66,10 +66,10 @@ PROTOCOLS = {
 
 
 def get_protocol(name: str) -> Protocol:
-    """The protocol of that name.
+    """Return the protocol of that name.
 
     Raises:
-        ColorizeError: no such protocol.
+        ColorizeError: there is no such protocol.
     """
     if name not in PROTOCOLS:
         raise ColorizeError(f"unknown protocol '{name}'{did_you_mean(name, PROTOCOLS)} (known: {', '.join(PROTOCOLS)})")
@@ -79,7 +79,10 @@ def get_protocol(name: str) -> Protocol:
 class Selection(Source):
     """Some photos of one split of a source, as the test split of a source of their own.
 
-    taken_from: the split that they come from.
+    Args:
+        source: the whole source.
+        split: the split that the photos come from.
+        photos: the chosen photos.
     """
 
     def __init__(self, source: Source, split: Split, photos: Sequence[Photo]) -> None:
@@ -89,24 +92,24 @@ class Selection(Source):
         self._source = source
 
     def open(self, split: Split, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Path | BytesIO]]:
-        """One pass over some of the photos; see `Source.open`."""
+        """Pass over some of the photos once; see `Source.open`."""
         return self._source.open(self.taken_from, photos)
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What a protocol chose.
+class PhotoChoice:
+    """The photos that a protocol chose.
 
-    photos: to measure, as a source whose test split they are.
-    training: photos of the same data that are not measured; empty where it has none.
+    photos: a source whose test split is to be measured.
+    training: photos of the same data that are not measured; empty where the data have none.
     """
 
     photos: Selection
     training: Selection
 
 
-def choose(protocol: Protocol, data: Data) -> Chosen:
-    """The photos that a protocol measures of `data.source`; nothing is decoded yet.
+def choose(protocol: Protocol, data: Data) -> PhotoChoice:
+    """Choose the photos of `data.source` that a protocol measures. Nothing is decoded yet.
 
     Raises:
         ColorizeError: there are no such data, or no photos in them.
@@ -116,18 +119,18 @@ def choose(protocol: Protocol, data: Data) -> Chosen:
             data.source, validation_fraction=data.validation_fraction, test_fraction=data.test_fraction
         )
         return _chosen(source, "test", source.items("test"))
-    # With fractions of 0 only photos that the data themselves set apart are in these splits.
+    # With fractions of 0 these splits hold only the photos that the data themselves set apart.
     source = open_source(data.source, validation_fraction=0.0, test_fraction=0.0)
     held_out: tuple[Split, ...] = ("validation", "test", "train")
     split = next(split for split in held_out if source.items(split))
     photos = source.items(split)
-    if source.reopens:  # records have no file names; they stay in their own order
-        # By file name and not by path: ImageNet's validation photos are often sorted into a folder per class, and the
+    if source.reopens:  # records have no file names and stay in their own order
+        # Sorted by file name and not by path: ImageNet's validation photos often lie in a folder per class, so that the
         # first 5,000 paths hold only a tenth of the classes.
         photos.sort(key=lambda photo: (PurePosixPath(photo.name).name, photo.name))
     return _chosen(source, split, photos[: protocol.count])
 
 
-def _chosen(source: Source, split: Split, photos: list[Photo]) -> Chosen:
+def _chosen(source: Source, split: Split, photos: list[Photo]) -> PhotoChoice:
     training = source.items("train") if split != "train" else []
-    return Chosen(Selection(source, split, photos), Selection(source, "train", training))
+    return PhotoChoice(Selection(source, split, photos), Selection(source, "train", training))

@@ -1,6 +1,6 @@
-"""What an evaluation found, as plain data: `keras_colorize.evaluation` fills it, files and reports are written from it.
+"""Results of an evaluation as plain data, from which files and reports are written.
 
-Numbers, names and small pictures only; nothing here loads TensorFlow or touches a disk.
+They hold numbers, names and small pictures. Nothing here loads TensorFlow or reads a disk.
 """
 
 from dataclasses import dataclass, field
@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from keras_colorize.runs.log import Row
-
-# Names of the rows that every table has; those of the systems stand between.
+# Names of the rows that every table has. The systems' rows stand between them.
 GREY, MEAN_COLOR, TRUTH = "grey (unchanged)", "mean colour", "truth"
-OWN = "own lightness"  # "NAME, own lightness": the picture exactly as a network that predicts RGB paints it
+OWN = "own lightness"  # "NAME, own lightness" is the picture exactly as a network that predicts RGB paints it
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A column.
+    """A column of the table.
 
     name: key in `Evaluation.figures` and in metrics.json.
-    heading: for the head of a column, unit included where there is one.
-    form: how a value is printed, such as `"{:.2f}"`.
+    heading: text of the head of the column.
+    form: format of a printed value, such as `"{:.2f}"`.
     higher_is_better: None where nearness to the truth's value counts, or nothing does.
     meaning: one sentence for people.
     """
@@ -33,13 +31,13 @@ class Metric:
     meaning: str
 
     def text(self, value: float) -> str:
-        """The value as it is printed."""
+        """Format a value for print."""
         return self.form.format(value)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % confidence interval; low and high are NaN where there is none (FID, a single photo)."""
+    """A figure with its 95 % confidence interval, whose ends are NaN where there is none (FID, a single photo)."""
 
     value: float
     low: float = float("nan")
@@ -47,15 +45,18 @@ class Estimate:
 
     @property
     def significant(self) -> bool:
-        """For a difference: whether its interval leaves out 0."""
+        """Whether the interval of a difference leaves out 0."""
         return self.low > 0 or self.high < 0
+
+
+Figures = dict[str, dict[str, Estimate]]  # row → metric → figure
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How a cell compares, by paired intervals on the same photos.
+    """The comparison of a cell with others, by paired intervals over the same photos.
 
-    against_grey: 1 significantly better than grey, −1 significantly worse, 0 neither.
+    against_grey: 1 for significantly better than grey, −1 for significantly worse, 0 for neither.
     best: whether this system has the best value of all systems.
     ties_with_best: not significantly worse than the best (true for the best itself).
     """
@@ -67,7 +68,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Means over the photos of one class folder: row → metric → mean."""
+    """The means over the photos of one class folder: row → metric → mean."""
 
     photos: int
     means: dict[str, dict[str, float]]
@@ -75,11 +76,11 @@ class ClassFigures:
 
 @dataclass
 class Gallery:
-    """Pictures of a few photos, exactly those that were measured.
+    """Pictures of a few photos, exactly as they were measured.
 
     random: indices into `Evaluation.photos`, drawn with the evaluation's seed.
-    best, worst: system → indices, most extreme first, by how much its ab MAE lies below (above) that of the photo left
-        grey. ab MAE alone would call the greyest photos the best of every system.
+    best, worst: system → indices, most extreme first, by the ab MAE of the grey photo minus that of the system. ab MAE
+        alone would call the greyest photos the best of every system.
     pictures: row (grey, systems, truth, …) → index → rgb_u8 (S, S, 3); every index above is there in every row.
     """
 
@@ -91,7 +92,7 @@ class Gallery:
 
 @dataclass
 class Evaluation:
-    """Several systems on the same photos, beside grey and a constant colour.
+    """The figures of several systems on the same photos, beside grey and a constant colour.
 
     title: one line for people.
     data: the photos as the user named them.
@@ -100,19 +101,19 @@ class Evaluation:
     photos: N names, in the order of every (N,) array below.
     rows: names in the order of the table: grey, mean colour, each system (and where it predicts RGB its own lightness),
         truth.
-    systems: those of the rows that are systems, as a user gets them.
-    columns: the metrics in the order of the table. A row has only some of them: truth has no PSNR.
-    per_photo: row → metric → (N,) float64. Metrics of whole sets (ΔCF, FID, …) are not in it.
+    systems: the rows that are systems, coloured as a user gets them.
+    columns: the metrics in the order of the table. A row may lack some of them: truth has no PSNR.
+    per_photo: row → metric → (N,) float64, without the metrics of whole sets (ΔCF, FID, …).
     figures: row → metric → mean over the photos (or the set's value) with its interval.
     differences: (row, other row) → metric → mean of row − other row over the same photos, with its interval.
-    marks: row → metric → how it compares; only for metrics that have a direction.
+    marks: row → metric → its comparison, for metrics that have a direction.
     per_class: class folder → its figures; empty where the photos have no class folders.
     histograms: row → counts of ab values over all photos, (A, B) int64, first axis a, second b.
-    ab_edges: (A + 1,) edges of those bins in CIE units, the same for a and b; the outermost bins hold all beyond.
-    curves: system → rows of its run's log (`runs.log.read_log`), or None where it has no run.
+    ab_edges: (A + 1,) edges of those bins in CIE units, equal for a and b. The outermost bins hold everything beyond.
+    curves: system → rows of its run's log, column → value; None where it has no run.
     gallery: pictures of random, best and worst photos.
-    remarks: what a reader has to know: how the mean colour was found, that a system trained on these photos, …
-    about: everything else that goes to metrics.json: versions, digests, seed, options, left out photos.
+    remarks: warnings for the reader: the source of the mean colour, a system that trained on these photos, …
+    about: everything else that goes to metrics.json: versions, digests, seed, options, photos left out.
     """
 
     title: str
@@ -124,17 +125,17 @@ class Evaluation:
     systems: list[str]
     columns: list[Metric]
     per_photo: dict[str, dict[str, np.ndarray]]
-    figures: dict[str, dict[str, Estimate]]
+    figures: Figures
     differences: dict[tuple[str, str], dict[str, Estimate]]
     marks: dict[str, dict[str, Mark]]
     per_class: dict[str, ClassFigures]
     histograms: dict[str, np.ndarray]
     ab_edges: np.ndarray
-    curves: dict[str, list[Row] | None]
+    curves: dict[str, list[dict[str, float]] | None]
     gallery: Gallery
     remarks: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 
     def means(self) -> dict[str, dict[str, float]]:
-        """Row → metric → value, without intervals."""
+        """Return row → metric → value, without intervals."""
         return {row: {name: figure.value for name, figure in self.figures[row].items()} for row in self.rows}

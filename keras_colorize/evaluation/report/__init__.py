@@ -1,1 +1,1 @@
-"""Pages for people to look at: the report of an evaluation, and a quiz; each one file that needs no server."""
+"""Pages for people: the report of an evaluation, and a quiz. Each is one file that needs no server."""

@@ -1,8 +1,8 @@
-"""A self-contained page: a template of this package with style, script, data and pictures inside it.
+"""Self-contained pages: templates of this package, filled with style, script, data and pictures.
 
-Such a page loads nothing. Its content security policy says so to the browser as well: scripts and styles run only with
-the SHA-256 of those that were packaged, pictures come only from the page itself, and nothing else is fetched at all.
-So text that comes from file names could not run even if it got into the markup, which the scripts never let it do.
+Such a page loads nothing, and its content security policy makes the browser enforce this. Only scripts and styles with
+the SHA-256 of the packaged ones run, and pictures come from the page alone. The scripts never put names of files into
+the markup; if one did, the text could not run.
 """
 
 import base64
@@ -26,11 +26,12 @@ SUFFIXES = (".html", ".htm")
 
 
 def render_page(name: str, *, title: str, data: Any) -> str:
-    """The page `name` ("report" or "quiz") as HTML text.
+    """Fill the page `name` ("report" or "quiz") and return it as HTML text.
 
     Args:
-        title: plain text; markup in it is shown, not obeyed.
-        data: what the page's script reads: dicts, lists, texts, numbers, and NumPy's; NaN and infinity become null.
+        name: of the template.
+        title: plain text; markup in it is shown as text.
+        data: input of the page's script: dicts, lists, texts and numbers, NumPy's too. NaN and infinity become null.
     """
     style = _read("base.css") + _read(f"{name}.css")
     script = _read("base.js") + _read(f"{name}.js")
@@ -45,21 +46,21 @@ def render_page(name: str, *, title: str, data: Any) -> str:
         "script": script,
         "data": script_json(data),
     }
-    # One pass: what is put in for one marker is not searched for others.
+    # One pass: text that replaces a marker is not searched for markers.
     return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], _read(f"{name}.html"))
 
 
 def script_json(data: Any) -> str:
-    """JSON that is safe inside `<script>`: pure ASCII, without `<`, `>` and `&`."""
+    """Return JSON that is safe inside `<script>`: pure ASCII, without `<`, `>` and `&`."""
     text = json.dumps(_plain(data), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def jpeg(rgb_u8: np.ndarray, quality: int) -> bytes:
-    """A picture (H, W, 3) uint8 or (H, W) grey as JPEG with colour at full resolution and nothing else in the file.
+    """Encode a picture, uint8 (H, W, 3) or grey (H, W), as JPEG with colour at full resolution.
 
-    Colour differences at half resolution, Pillow's default, would smooth the very thing that is to be looked at. Not
-    `optimize`: Pillow then needs the whole file in a buffer that it makes too small for noise at full colour.
+    Pillow's default halves the resolution of colour, which would smooth exactly what the page shows. `optimize` is off
+    because Pillow then needs the whole file in a buffer that it makes too small for noise in full colour.
     """
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb_u8)).save(stream, "JPEG", quality=quality, subsampling=0)
@@ -67,15 +68,15 @@ def jpeg(rgb_u8: np.ndarray, quality: int) -> bytes:
 
 
 def data_url(jpeg_bytes: bytes) -> str:
-    """A JPEG as the text that an `<img>` shows without loading anything."""
+    """Return a JPEG as a URL that an `<img>` shows without loading anything."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg_bytes).decode("ascii")
 
 
 def page_file(file: str | Path) -> Path:
-    """The file that a page is to be written to, before any work is done for it.
+    """Check the name of a page's file before any work is done for it, and return its path.
 
     Raises:
-        ColorizeError: the name does not end in .html, so that it may be a photo's; or it is a folder.
+        ColorizeError: the name does not end in .html, so that it may be a photo's, or it is a folder.
     """
     path = Path(file)
     if path.suffix.lower() not in SUFFIXES:
@@ -86,11 +87,11 @@ def page_file(file: str | Path) -> Path:
 
 
 def write_page(file: Path, text: str) -> None:
-    """Write a page whole or not at all, into a folder that is made where there is none."""
+    """Write a page whole or not at all. Its folder is made if it does not exist."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        # "\n" everywhere: a browser counts line ends so when it checks the policy's hashes.
+        # Lines end in "\n" on every system: a browser computes the policy's hashes so.
         temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         os.replace(temporary, file)
     finally:
@@ -107,7 +108,7 @@ def _source(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's scalars and arrays as Python's; numbers that JSON cannot hold as None."""
+    """Turn NumPy's scalars and arrays into Python's, and numbers that JSON cannot hold into None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

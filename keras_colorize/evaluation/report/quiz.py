@@ -1,9 +1,9 @@
-"""The human test: which of two photos is real? One page that shows them, asks, and reports the fooling rate.
+"""The quiz: a page that shows pairs of photos, asks which one is real, and reports the fooling rate.
 
-[choice] Pairs, as Zhang, Isola and Efros have it (Colorful Image Colorization, ECCV 2016, section 3.1): the real photo
-and the same one recolored, a second each, then as much time as one likes; 10 practice pairs with feedback, 40 without.
-In a pair everything but colour is equal, so that a dull photo does not pass for a generated one, and 50 % is the rate
-of guessing whatever habits people have. Single photos ("real or generated?") would mix the rate with how readily
+[choice] The quiz shows pairs as Zhang, Isola and Efros do (Colorful Image Colorization, ECCV 2016, section 3.1): the
+real photo and the same photo recolored, a second each, then unlimited time to answer; 10 practice pairs with feedback,
+40 without. The photos of a pair differ in colour only, so a dull photo does not pass for a generated one, and guessing
+gives 50 % whatever habits people have. With single photos ("real or generated?") the rate would depend on how readily
 somebody says "generated".
 """
 
@@ -19,14 +19,14 @@ import numpy as np
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.report.page import jpeg, render_page
 
-PAIRS, PRACTICE = 40, 10  # of a session of Zhang et al.
-PRACTICE_SHARE = 5  # where photos are few: one in so many is for practice
+PAIRS, PRACTICE = 40, 10  # in a session of Zhang et al.
+PRACTICE_SHARE = 5  # where photos are few, one in this many is for practice
 QUALITY = 95
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A photo in its own colours and in the system's: two rgb_u8 (S, S, 3)."""
+    """A photo in its own colours and in the system's, both rgb_u8 (S, S, 3)."""
 
     name: str
     real: np.ndarray
@@ -34,20 +34,20 @@ class Pair:
 
 
 def quiz_page(pairs: Sequence[Pair], *, model: str, data: str, seed: int, seconds: float = 1.0) -> str:
-    """The quiz as HTML text.
+    """Return the quiz as HTML text.
 
-    Both photos of a pair go through the same JPEG encoder at the same quality, and stand in the file in an order drawn
-    with `seed`; the page draws the order in which they are shown anew for each session. All of it is masked: enough
-    that neither "view source" nor the size of an entry gives answers away, not that nobody could find them out.
+    Both photos of a pair are encoded as JPEG of the same quality. `seed` draws their order in the file; the page draws
+    the order in which it shows them anew for each session. Photos and names are masked, so that neither the source of
+    the page nor the size of an entry gives the answers away at first sight. The mask is no encryption.
 
     Args:
-        pairs: the first ones are for practice, as many as `practice_pairs` says.
-        model, data: what the results name.
-        seed: of the order in the file.
-        seconds: how long each photo is shown.
+        pairs: the first `practice_pairs` of them are for practice.
+        model, data: names of the model and of the photos, for the results.
+        seed: seed of the order in the file.
+        seconds: time for which each photo is shown.
 
     Raises:
-        ColorizeError: no pairs.
+        ColorizeError: there are no pairs.
     """
     if not pairs:
         raise ColorizeError("a quiz needs at least one photo: none came")
@@ -78,17 +78,20 @@ def quiz_page(pairs: Sequence[Pair], *, model: str, data: str, seed: int, second
 
 
 def practice_pairs(pairs: int) -> int:
-    """How many of so many pairs are for practice: 10 of 50, a fifth of fewer."""
+    """Return the number of pairs for practice: 10 of 50, a fifth of fewer."""
     return min(PRACTICE, pairs // PRACTICE_SHARE)
 
 
 def pairs_in_all(wanted: int) -> int:
-    """How many pairs there are at most when `wanted` of them count: 50 for 40."""
+    """Return the largest number of pairs of which `wanted` count: 50 for 40."""
     return next(count for count in range(wanted + PRACTICE, 0, -1) if count - practice_pairs(count) == wanted)
 
 
 def mask(content: bytes, key: int) -> bytes:
-    """XOR with the high bytes of a multiplicative sequence that starts at `key`; the same call undoes it."""
+    """Combine content with a pseudo-random sequence by XOR; the same call undoes it.
+
+    The sequence is the high bytes of the multiples of a constant from `key` on.
+    """
     numbers = np.arange(len(content), dtype=np.uint32) + np.uint32(key)
     sequence = (numbers * np.uint32(2654435761)) >> np.uint32(24)  # Knuth's multiplier, 2³² divided by the golden ratio
     return (np.frombuffer(content, np.uint8) ^ sequence.astype(np.uint8)).tobytes()

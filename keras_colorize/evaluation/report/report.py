@@ -1,4 +1,4 @@
-"""An evaluation as one page: table, differences, photos under a slider, histograms of ab, curves of the runs."""
+"""The report of an evaluation: table, differences, photos under a slider, histograms of ab, curves of the runs."""
 
 import json
 from collections.abc import Iterator
@@ -13,34 +13,36 @@ from keras_colorize.color.lab import lab_to_rgb, rgb_to_u8
 from keras_colorize.evaluation.columns import METRICS, PRINTED
 from keras_colorize.evaluation.report.page import data_url, jpeg, render_page, write_page
 from keras_colorize.evaluation.results import GREY, MEAN_COLOR, OWN, TRUTH, Estimate, Evaluation, Metric
-from keras_colorize.runs.log import LEADING, Row
+from keras_colorize.runs.log import LEADING
 
-# The page is bounded: pictures of at most so many pixels a side, and photo after photo from the front of each list
-# (random, best and worst of each system in turn) until the budget is used. At 256×256 a picture takes some 36 kB (mean
-# of 60 photos, base64), so there is room for about 45 photos in six versions each; at 64×64 for all of an evaluation.
+# The size of the page is bounded. Photos come from the front of each list (random, best and worst of each system in
+# turn) until the budget is used. At 256×256 a picture takes some 36 kB (mean of 60 photos, base64), so there is room
+# for about 45 photos in six versions each; at 64×64 there is room for all of an evaluation.
 MAX_BYTES = 10_000_000
 PICTURE_SIDE = 256
 QUALITY = 90
 CURVE_POINTS = 300
 ABOUT_CHARACTERS = 20_000
-CAPTION_METRICS = ("ab_mae", "psnr", "colorfulness")  # under each picture, where they are measured
+CAPTION_METRICS = ("ab_mae", "psnr", "colorfulness")  # the figures under each picture
 
-HISTOGRAM_LIGHTNESS = 60.0  # at which the colours of the ab plane are shown
-OUTLINE_SHARE = 0.95  # of the truth's pixels that its outline holds
+HISTOGRAM_LIGHTNESS = 60.0  # L of the colours that the ab plane shows
+OUTLINE_SHARE = 0.95  # share of the truth's pixels inside its outline
 
 
 def write_report(evaluation: Evaluation, file: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Write `report.html`: one file that any browser opens, without a server or a network.
+    """Write `report.html`, one file that any browser opens without a server or a network.
 
     Args:
-        max_bytes: photos are left out, from the ends of the lists, where the page would become larger. Without any
-            photo it has some 150 kB for three systems.
+        evaluation: the results.
+        file: the page to write.
+        max_bytes: largest size of the page. Photos at the ends of the lists are left out to keep it. Without photos the
+            page has some 150 kB for three systems.
     """
     write_page(file, report_page(evaluation, max_bytes))
 
 
 def report_page(evaluation: Evaluation, max_bytes: int = MAX_BYTES) -> str:
-    """The report as HTML text; see `write_report`."""
+    """Return the report as HTML text; see `write_report`."""
     data = {
         "title": evaluation.title,
         "facts": [
@@ -75,13 +77,13 @@ def report_page(evaluation: Evaluation, max_bytes: int = MAX_BYTES) -> str:
 
 
 def row_kind(row: str, systems: list[str]) -> str:
-    """What a row is: `grey`, `mean`, `system`, `own` (a system's own lightness) or `truth`."""
+    """Return the kind of a row: `grey`, `mean`, `system`, `own` (a system's own lightness) or `truth`."""
     kinds = {GREY: "grey", MEAN_COLOR: "mean", TRUTH: "truth"}
     return kinds.get(row, "system" if row in systems or not row.endswith(OWN) else "own")
 
 
 def _cells(evaluation: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
-    """Row → metric → value, printed value and interval, and its mark."""
+    """Return row → metric → value, printed value, interval and mark."""
     cells: dict[str, dict[str, dict[str, Any]]] = {}
     for row in evaluation.rows:
         cells[row] = {}
@@ -98,7 +100,7 @@ def _cells(evaluation: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _differences(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Each pair of rows both ways round, so that the page can compare with any row."""
+    """Return each pair of rows both ways round, so that the page can compare with any row."""
     both: dict[tuple[str, str], dict[str, Estimate]] = {}
     for (row, other), figures in evaluation.differences.items():
         both[row, other] = figures
@@ -131,7 +133,7 @@ def _interval(figure: Estimate, metric: Metric, signed: bool = False) -> dict[st
 
 
 def _signed(metric: Metric, value: float) -> str:
-    """The value with its sign; one that prints as zero has none."""
+    """Format a value with its sign. A value that prints as zero has none."""
     text = metric.text(abs(value))
     if not any(digit in text for digit in "123456789"):
         return text
@@ -139,7 +141,7 @@ def _signed(metric: Metric, value: float) -> str:
 
 
 def _classes(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Each class with its number of photos and its figures as numbers and as printed."""
+    """Return each class with its number of photos and its figures, as numbers and as printed."""
     return [
         {
             "name": name,
@@ -158,7 +160,7 @@ def _classes(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def _histograms(evaluation: Evaluation) -> dict[str, Any] | None:
-    """What the page draws: truth and systems. A constant colour shows nothing, an own lightness has the same chroma."""
+    """Return the histograms of truth and systems. Those of the other rows show nothing new."""
     counts = {
         row: np.asarray(evaluation.histograms[row], np.float64)
         for row in sorted(evaluation.histograms, key=lambda row: (row != TRUTH, evaluation.rows.index(row)))
@@ -188,12 +190,12 @@ def _histograms(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def log_levels(counts: np.ndarray, most: float) -> np.ndarray:
-    """Counts on a log scale, uint8 of the same shape: 0 for none, 255 for `most`."""
+    """Put counts on a log scale, uint8 of the same shape: 0 for none, 255 for `most`."""
     return np.round(255 * np.log1p(counts) / np.log1p(max(most, 1))).astype(np.uint8)
 
 
 def densest(counts: np.ndarray, share: float) -> np.ndarray:
-    """The fewest bins that hold `share` of everything, as a mask of the same shape."""
+    """Return the fewest bins that hold `share` of all counts, as a mask of the same shape."""
     order = np.argsort(counts, axis=None)[::-1]
     before = np.cumsum(counts.ravel()[order]) - counts.ravel()[order]
     mask = np.zeros(counts.size, bool)
@@ -202,12 +204,12 @@ def densest(counts: np.ndarray, share: float) -> np.ndarray:
 
 
 def overlap(counts: np.ndarray, truth: np.ndarray) -> float:
-    """The area that two normalised histograms share, in [0, 1] (histogram intersection, Swain & Ballard 1991)."""
+    """Return the area that two normalised histograms share, in [0, 1] (intersection of Swain & Ballard 1991)."""
     return float(np.minimum(counts / max(counts.sum(), 1), truth / max(truth.sum(), 1)).sum())
 
 
-def curves(rows: list[Row]) -> dict[str, list[list[float]]]:
-    """A log as lines: column → [step, value] points, evenly thinned to at most `CURVE_POINTS`, the last one kept."""
+def curves(rows: list[dict[str, float]]) -> dict[str, list[list[float]]]:
+    """Turn a log into lines: column → [step, value] points, evenly thinned to `CURVE_POINTS`, the last one kept."""
     columns = dict.fromkeys(chain.from_iterable(rows))
     lines = {}
     for column in columns:
@@ -221,7 +223,7 @@ def curves(rows: list[Row]) -> dict[str, list[list[float]]]:
 
 
 def _gallery(evaluation: Evaluation, budget: int) -> dict[str, Any]:
-    """Lists of photos and the pictures of each, as many as fit into `budget` bytes."""
+    """Return lists of photos and the pictures of each, as many as fit into `budget` bytes."""
     gallery = evaluation.gallery
     lists: list[tuple[str, str | None, list[int]]] = [("random", None, gallery.random)]
     for system in evaluation.systems:
@@ -234,7 +236,7 @@ def _gallery(evaluation: Evaluation, budget: int) -> dict[str, Any]:
             continue
         pictures = {row: data_url(jpeg(_bounded(gallery.pictures[row][index]), QUALITY)) for row in shown}
         photo = {"name": evaluation.photos[index], "pictures": pictures, "captions": _captions(evaluation, index)}
-        left -= len(json.dumps(photo)) + 100  # the index, and the escapes of rare signs in a name
+        left -= len(json.dumps(photo)) + 100  # for the index, and for escapes of rare letters in a name
         if left < 0:
             break
         photos[index] = photo
@@ -254,12 +256,12 @@ def _gallery(evaluation: Evaluation, budget: int) -> dict[str, Any]:
 
 
 def _in_turn(lists: list[list[int]]) -> Iterator[int]:
-    """The first of each list, then the second of each, and so on."""
+    """Yield the first of each list, then the second of each, and so on."""
     return (index for round_ in zip_longest(*lists) for index in round_ if index is not None)
 
 
 def _bounded(rgb_u8: np.ndarray) -> np.ndarray:
-    """At most `PICTURE_SIDE` pixels a side."""
+    """Return the picture with at most `PICTURE_SIDE` pixels a side."""
     if max(rgb_u8.shape[:2]) <= PICTURE_SIDE:
         return rgb_u8
     image = Image.fromarray(rgb_u8)
@@ -268,7 +270,7 @@ def _bounded(rgb_u8: np.ndarray) -> np.ndarray:
 
 
 def _captions(evaluation: Evaluation, index: int) -> dict[str, list[str]]:
-    """Row → its figures for one photo, printed."""
+    """Return row → its printed figures for one photo."""
     metrics = [metric for metric in evaluation.columns if metric.name in CAPTION_METRICS]
     captions = {}
     for row, values in evaluation.per_photo.items():

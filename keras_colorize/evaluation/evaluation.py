@@ -1,4 +1,4 @@
-"""Measuring systems on held-out photos, always beside the unchanged grey photos and a constant colour."""
+"""Evaluation of systems on held-out photos, always beside the unchanged grey photos and a constant colour."""
 
 import platform
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from keras_colorize.data.scan import load_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.columns import TABLE
 from keras_colorize.evaluation.comparison import estimates, marks, per_class
-from keras_colorize.evaluation.distances import Distances
+from keras_colorize.evaluation.distances import DistanceRequest
 from keras_colorize.evaluation.mean_color import mean_color
-from keras_colorize.evaluation.measure import Measured, measure
-from keras_colorize.evaluation.protocols import RECIPE, Chosen, Protocol, choose, get_protocol
+from keras_colorize.evaluation.measurement import Measurement, measure
+from keras_colorize.evaluation.protocols import RECIPE, PhotoChoice, Protocol, choose, get_protocol
 from keras_colorize.evaluation.results import Estimate, Evaluation
 from keras_colorize.evaluation.systems import System, load_systems
 from keras_colorize.hardware import describe_device
@@ -47,33 +47,37 @@ def evaluate(
     fid_reference: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure systems on the same photos; nothing is written but `fid_reference`.
+    """Measure systems on the same photos. Only `fid_reference` is written.
 
     Every system colours the photos exactly as its `Colorizer` does: it frames them for its network, enlarges the
     chroma along their edges, brings it into gamut and keeps their lightness. A system that predicts RGB has a second
     row, `own lightness`, for the pictures exactly as the network paints them.
 
     Args:
-        found: runs, and names of zoo systems with packaged weights (`finding.find_systems`).
-        data: other photos than the systems' own.
-        protocol: of `protocols.PROTOCOLS`.
-        image_size: at which everything is measured; the protocol's unless given, or else the largest of the systems'.
-        limit: measure on so many photos at most, evenly spaced.
-        seed: of the bootstrap, of KID's subsets, of the random pictures and of the places of hints.
-        hints: give the systems so many true colours of each photo, each the mean of 3×3 pixels at a random place.
-        resamples: of the bootstrap.
+        found: runs, and names of zoo systems with packaged weights, as `find_systems` returns them.
+        data: photos to measure instead of the systems' own.
+        protocol: a name of `protocols.PROTOCOLS`.
+        image_size: side S in pixels at which everything is measured; by default the protocol's, or else the largest of
+            the systems' sizes.
+        limit: largest number of photos, evenly spaced.
+        seed: seed of the bootstrap, of KID's subsets, of the random pictures and of the places of hints.
+        hints: number of true colours of each photo that the systems are given, each the mean of 3×3 pixels at a random
+            place.
+        batch_size: photos in memory at a time; the figures do not depend on it.
+        resamples: number of the bootstrap's draws.
         fid, kid: feature network of FID and of KID, by name or file.
-        fid_reference: file of FID's statistics of the true photos: read where it exists, else written.
+        fid_reference: the file of FID's statistics of the true photos: read where it exists, else written.
         progress: shows how many photos have been read and measured.
 
     Raises:
-        ColorizeError: no weights, no photos, a network that cannot be had, or options that do not go together.
+        ColorizeError: there are no weights or no photos, a network cannot be fetched, or arguments contradict each
+            other.
     """
     progress = progress or SilentProgress()
     chosen_protocol = get_protocol(protocol)
     if hints < 0:
         raise ColorizeError(f"`hints` is {hints}: expected 0 or more")
-    distances = Distances.prepare(fid, kid, fid_reference)
+    distances = DistanceRequest.prepare(fid, kid, fid_reference)
     systems = load_systems(found)
     unable = [system.name for system in systems if hints and not system.colorizer.space.takes_hints]
     if unable:
@@ -87,7 +91,7 @@ def evaluate(
     if distances is not None:
         distances.require(len(photos))
     with progress.counting("mean colour") as advance:
-        mean_ab, told = mean_color(chosen, photo_data, advance)
+        mean_ab, remark = mean_color(chosen, photo_data, advance)
 
     with progress.counting("evaluating") as advance, reading_errors():
         measured = measure(
@@ -102,7 +106,7 @@ def evaluate(
             truth_features=distances is None or distances.truth_needed,
             progress=advance,
         )
-    remarks = [told, *_remarks(systems, chosen, photo_data, size)]
+    remarks = [remark, *_remarks(systems, chosen, photo_data, size)]
     if hints:
         remarks.append(f"each photo has {hints} of its own colours as hints, at random places, each of 3×3 pixels")
     about = {
@@ -134,29 +138,16 @@ def evaluate(
     return _assemble(systems, photos, measured, distances, chosen_protocol, remarks, about)
 
 
-def folder_for(found: Sequence[RunFolder | str], out: str | Path) -> Path:
-    """Where results go: a single run's own `evaluation/`, else `OUT/evaluation/TIME`."""
-    if len(found) == 1 and isinstance(found[0], RunFolder):
-        return found[0].evaluation
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    folder = Path(out) / "evaluation" / stamp
-    attempt = 1
-    while folder.exists():  # another began within the same second
-        attempt += 1
-        folder = folder.with_name(f"{stamp}-{attempt}")
-    return folder
-
-
 def _data_of(systems: Sequence[System], data: str | None) -> Data:
-    """The first system's table of data, from `data` where that is given.
+    """Return the first system's table of data, with `data` as its source where that is given.
 
-    Where test fractions differ the smallest is taken: a photo's place depends on its name alone, so the test photos of
-    the smallest fraction are test photos of every system.
+    The smallest test fraction is taken. A photo's split depends on its name alone, so the test photos of the smallest
+    fraction are test photos of every system.
     """
     sources = {system.name: system.recipe.data.source for system in systems}
     if data is None and len(set(sources.values())) > 1:
         each = ", ".join(f"{name}: {source}" for name, source in sources.items())
-        raise ColorizeError(f"these systems have photos of their own ({each}): say with --data which to measure on")
+        raise ColorizeError(f"these systems have photos of their own ({each}): give `data`, the photos to measure")
     return replace(
         systems[0].recipe.data,
         source=data or systems[0].recipe.data.source,
@@ -164,12 +155,12 @@ def _data_of(systems: Sequence[System], data: str | None) -> Data:
     )
 
 
-def _remarks(systems: Sequence[System], chosen: Chosen, data: Data, size: int) -> list[str]:
+def _remarks(systems: Sequence[System], chosen: PhotoChoice, data: Data, size: int) -> list[str]:
     remarks = []
     on_sample = [system.name for system in systems if system.run and system.recipe.data.source == "sample"]
     if on_sample:
         remarks.append(
-            f"six packaged photos trained {', '.join(on_sample)}: the figures show that all parts work, not how good"
+            f"{', '.join(on_sample)} trained on six packaged photos: the figures show that all parts work, not how good"
             " a system is"
         )
     if chosen.photos.taken_from == "train":
@@ -183,7 +174,7 @@ def _remarks(systems: Sequence[System], chosen: Chosen, data: Data, size: int) -
     others = {system.name: system.image_size for system in systems if system.image_size != size}
     if others:
         each = ", ".join(f"{name} {own}×{own}" for name, own in others.items())
-        remarks.append(f"measured at {size}×{size}; predicted at their own size and resized: {each}")
+        remarks.append(f"photos are measured at {size}×{size}; these networks work at another size: {each}")
     return remarks
 
 
@@ -200,7 +191,7 @@ def _versions() -> dict[str, str | None]:
     return {
         "keras-colorize": __version__,
         **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
-        # Which library decodes JPEG decides the last digit of many pixels.
+        # The library that decodes JPEG decides the last bit of many pixels.
         "libjpeg-turbo" if pillow.check_feature("libjpeg_turbo") else "libjpeg": pillow.version("jpg"),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -210,8 +201,8 @@ def _versions() -> dict[str, str | None]:
 def _assemble(
     systems: Sequence[System],
     photos: PhotoSet,
-    measured: Measured,
-    distances: Distances | None,
+    measured: Measurement,
+    distances: DistanceRequest | None,
     protocol: Protocol,
     remarks: list[str],
     about: dict[str, Any],
@@ -222,15 +213,15 @@ def _assemble(
         figures[row]["ab_entropy_set"] = Estimate(float(entropy(histogram)))
     columns = list(TABLE)
     if distances is not None:
-        more, of_sets, told = distances.measure(measured.features, measured.pixels_digest, about["seed"])
+        more, of_sets, notes = distances.measure(measured.features, measured.pixels_digest, about["seed"])
         columns += more
-        remarks = [*remarks, *told]
+        remarks = [*remarks, *notes]
         for row, distance in of_sets.items():
             figures[row] |= distance
-    what = names[0] if len(names) == 1 else f"{len(names)} systems"
+    subject = names[0] if len(names) == 1 else f"{len(names)} systems"
     kind = "test photos" if not protocol.whole else f"photos, protocol {protocol.name}"
     return Evaluation(
-        title=f"{what}: {len(photos):,} {kind}, {about['data']}",
+        title=f"{subject}: {len(photos):,} {kind}, {about['data']}",
         data=about["data"],
         protocol=protocol.name,
         image_size=about["image_size"],

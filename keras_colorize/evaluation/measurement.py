@@ -1,7 +1,7 @@
-"""One pass over the photos: every system's metrics, histograms, features and a few pictures, batch by batch.
+"""Measurement in one pass over the photos: metrics, histograms, features and a few pictures of every row.
 
-What grows with the number of photos is a float per photo, row and metric, and for KID a feature vector per photo and
-row.
+Memory grows with the number of photos by a float per photo, row and metric, and for KID by a feature vector per photo
+and row.
 """
 
 import hashlib
@@ -37,16 +37,17 @@ from keras_colorize.metrics import (
 # A disc of this radius is a square of three pixels: the hint of the papers that give PSNR over the number of hints.
 _HINT_RADIUS = 1.5
 
-# Keys of what the compiled steps give beside the metrics.
+# Keys of the values beside the metrics.
 _HISTOGRAM, _AB = "histogram", "ab"
 
 
 @dataclass
-class Measured:
-    """What one pass gave.
+class Measurement:
+    """The values of all rows over all photos.
 
     rows: row → metric → (N,) values, in the order of the table.
     histograms: row → (A, B) int64 counts of ab.
+    gallery: pictures of a few photos.
     features: row → features of its pictures; empty without a feature network.
     names_digest, pixels_digest: SHA-256 over the photos' names, and over names and pixels.
     """
@@ -61,6 +62,8 @@ class Measured:
 
 @dataclass
 class _RowValues:
+    """The values of one row so far."""
+
     means: Means = field(default_factory=Means)
     histogram: np.ndarray | None = None
     features: ImageSet | None = None
@@ -87,18 +90,22 @@ def measure(
     random: int = 12,
     extreme: int = 4,
     progress: Callable[[int, int], None] | None = None,
-) -> Measured:
+) -> Measurement:
     """Measure systems, grey, a constant colour and the truth itself on all photos.
 
     Args:
-        photos: of the size at which everything is measured.
-        mean_ab: the constant colour, in CIE units.
-        network: makes the features of FID and KID, if any.
-        keep_features: keep each photo's, for KID.
-        truth_features: measure the truth's too; not needed for FID where its statistics are known.
-        random, extreme: pictures to keep, see `GalleryKeeper`.
-        seed: of the random pictures and of the places of hints.
-        hints: so many true colours of each photo that the systems are given.
+        photos: photos of the size at which everything is measured.
+        systems: systems with unique names.
+        mean_ab: the constant colour in CIE units.
+        batch_size: photos in memory at a time.
+        seed: seed of the random pictures and of the places of hints.
+        hints: number of true colours of each photo that the systems are given.
+        network: turns pictures into features for FID and KID; None without these.
+        keep_features: keep the features of each photo, which KID needs.
+        truth_features: measure the features of the true photos too. FID does not need them where their statistics are
+            known.
+        random, extreme: numbers of pictures to keep, see `GalleryKeeper`.
+        progress: called with (photos done, photos in all) after each batch.
     """
     metrics = _Metrics(photos.image_size)
     keeper = GalleryKeeper([s.name for s in systems], len(photos), random=random, extreme=extreme, seed=seed)
@@ -128,7 +135,7 @@ def measure(
         if progress is not None:
             progress(done, len(photos))
     ordered = [row for row in rows if row != TRUTH] + [TRUTH]
-    return Measured(
+    return Measurement(
         rows={row: {name: np.asarray(column) for name, column in rows[row].means.rows.items()} for row in ordered},
         histograms={row: histogram for row in ordered if (histogram := rows[row].histogram) is not None},
         gallery=keeper.gallery(),
@@ -154,7 +161,7 @@ def true_hints(rgb_u8: np.ndarray, count: int, seed: list[int]) -> list[Hint]:
 
 
 def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[float, float]) -> dict[str, np.ndarray]:
-    """Return rgb_u8 (B, S, S, 3) for each row but the truth's; all rows but `own lightness` share one finish."""
+    """Return rgb_u8 (B, S, S, 3) for each row but the truth's. All but `own lightness` have the finish of inference."""
     grey = np.zeros((len(photos.rgb_u8), 1, 1, 4), np.float32)
     constant = grey + np.array([0, 0, *mean_ab], np.float32)
     pictures = {
@@ -171,7 +178,7 @@ def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[flo
 class _Metrics:
     """The metrics of pictures of one size, compiled once for batches of any length.
 
-    Chroma is that of the finished 8-bit pictures, so that every figure follows from what a user sees.
+    All of them, those of chroma too, are taken from the finished 8-bit pictures, which are what a user gets.
     """
 
     def __init__(self, size: int) -> None:
