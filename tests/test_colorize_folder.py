@@ -304,6 +304,7 @@ def test_photos_in_one_batch_are_as_each_alone(colorizer, tmp_path):
         Image.fromarray(grey_photo(number, height, width)).save(tmp_path / "in" / f"{number}.png")
     list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "many", FolderSettings(batch_size=4)))
     list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "single", FolderSettings(batch_size=1)))
+    assert len(contents(tmp_path / "many")) == 15
     for name in contents(tmp_path / "many"):
         difference = pixels(tmp_path / "many" / name).astype(int) - pixels(tmp_path / "single" / name)
         # The gamut is searched in steps, so that rounding in the network may show in single pixels.

@@ -189,7 +189,10 @@ def test_published_names():
 
 @pytest.mark.parametrize("name", ["pix2pix", "gan_lab", "resnet18_gan"])
 def test_the_zoo_recipes_take_every_value_and_compute_like_pytorch(name):
-    for target in conversion._targets(recipe(name)).values():
+    targets = conversion._targets(recipe(name))
+    assert targets
+    for target in targets.values():
+        assert target.spellings
         for spelling in target.spellings:
             found = [variable for layer in spelling.layers.values() for variable in layer.weights]
             wanted = spelling.network.weights
