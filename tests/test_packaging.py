@@ -1,5 +1,6 @@
 """A wheel works outside the checkout, zoo included."""
 
+import configparser
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_package_is_named():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    found = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "keras_colorize").rglob("__init__.py")}
+    assert set(config["options"]["packages"].split()) == {*found, "keras_colorize.zoo", "keras_colorize.demo"}
 
 
 @pytest.mark.slow
