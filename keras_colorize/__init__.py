@@ -9,9 +9,10 @@
 Importing this package loads neither TensorFlow nor Keras: each public name is imported at its first use.
 """
 
+import os
 from importlib import import_module
 
-from keras_colorize.lazy import after_import, lazy_names
+from keras_colorize.lazy import after_import, import_quietly, lazy_names
 
 __version__ = "0.1.0"
 
@@ -43,3 +44,7 @@ __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 # Keras loads a saved model only where the classes of its layers are registered, which importing them does.
 after_import("keras", lambda: import_module("keras_colorize.models"))
+
+# TensorFlow announces itself in some lines, two of which no variable turns off. A level of one's own shows them all.
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+    import_quietly("tensorflow")

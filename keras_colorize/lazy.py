@@ -1,7 +1,14 @@
-"""Imports that wait: public names that are imported at first use, and actions that follow the import of a module."""
+"""Imports that wait, and imports that are quiet.
 
+Public names are imported at first use. An action can follow the import of a module, and what a module writes to the
+terminal while it is imported can be kept from the user.
+"""
+
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -42,14 +49,50 @@ def after_import(name: str, action: Callable[[], object]) -> None:
     if name in sys.modules:
         action()
     else:
-        sys.meta_path.insert(0, _AfterImport(name, action))
+        sys.meta_path.insert(0, _ImportHook(name, nullcontext, action))
 
 
-class _AfterImport(MetaPathFinder):
-    """Leaves it to the other finders to find the module, and adds the action to its execution."""
+def import_quietly(name: str) -> None:
+    """Keep from the user what a module writes to standard error while it is imported, unless the import fails.
 
-    def __init__(self, name: str, action: Callable[[], object]) -> None:
+    Args:
+        name: of a module at the top level, such as "tensorflow"; nothing happens where it is loaded already.
+    """
+    if name not in sys.modules:
+        sys.meta_path.insert(0, _ImportHook(name, quiet_stderr, lambda: None))
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what this process writes to standard error, compiled code too; show it if the block raises."""
+    sys.stderr.flush()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a process without a terminal and without standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)  # compiled code writes past sys.stderr
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+class _ImportHook(MetaPathFinder):
+    """Leaves it to the other finders to find a module, and adds a context and an action to its execution."""
+
+    def __init__(
+        self, name: str, context: Callable[[], AbstractContextManager[None]], action: Callable[[], object]
+    ) -> None:
         self._name = name
+        self._context = context
         self._action = action
         self._asking_others = False
 
@@ -68,7 +111,8 @@ class _AfterImport(MetaPathFinder):
         execute = spec.loader.exec_module
 
         def execute_and_act(module: ModuleType) -> None:
-            execute(module)
+            with self._context():
+                execute(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
                 self._action()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import PHOTOS_PER_SHEET, PIXELS_IN_FLIGHT, Job, Plan
@@ -100,6 +100,7 @@ def _cell(job: Job, note: str | None, budget: PixelBudget) -> Image.Image:
                 picture = next(read_pictures(file, max_pixels=sys.maxsize))
                 image = Image.fromarray(make_tile(picture, THUMBNAIL, with_color))
                 del picture
+            image = ImageOps.contain(image, (THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)  # small photos grow
             cell.paste(image, (left + (THUMBNAIL - image.width) // 2, (THUMBNAIL - image.height) // 2))
     except Exception as reason:  # read back long after: anything may have happened to the file
         ImageDraw.Draw(cell).rectangle((0, 0, cell.width - 1, THUMBNAIL - 1), fill="gainsboro")
