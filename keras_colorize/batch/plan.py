@@ -167,7 +167,7 @@ def sheet_pages(out: Path, photos: int) -> list[Path]:
 
 @dataclass
 class _Found:
-    """What the paths lead to, each once by its real path: photos with their path below `out`, and the rest."""
+    """Files and folders to which the paths lead, each once by its real path; photos with their path below `out`."""
 
     photos: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     others: dict[str, Path] = field(default_factory=dict)

@@ -56,11 +56,11 @@ class _Stopped(Exception):
 
 
 class Workers:
-    """The threads, and what they share.
+    """The threads of a run, with the network and the budget of memory that they share.
 
     Args:
         jobs: taken in this order.
-        stop: once it is true no photo is begun, and of those begun only files half written are finished.
+        stop: once it returns true, no photo is begun, and only files that are half written are finished.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Workers:
         )
 
     def _samples(self, job: Job) -> Iterator[Iterator[tuple[Picture, Picture]]]:
-        """For each sample the photo's pages, each with the page in colour.
+        """Yield for each sample the photo's pages, each with the page in colour.
 
         The photo is read again for each sample: only one page is in memory at a time, and decoding is the small part.
         """
@@ -172,7 +172,7 @@ class Workers:
         return read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source))
 
     def _next_pair(self, pages: Iterator[Picture], sample: int | None) -> tuple[Picture, Picture] | None:
-        """The next page and the page in colour; None after the last."""
+        """Return the next page and the page in colour; None after the last."""
         settings, colorizer = self._settings, self._colorizer
         with self._batcher.request() as ask:
             page = next(pages, None)
@@ -206,7 +206,7 @@ class _Request:
 
 
 class Batcher:
-    """Threads ask for one item each; the network is asked for several of the same kind at once.
+    """A queue between many threads, which ask for one item each, and the network, which takes several of one kind.
 
     A request waits until there is a full batch of its kind, until nobody else is expected, or for a tenth of a second.
 
@@ -285,7 +285,7 @@ class Batcher:
             self._answer(batch)
 
     def _take(self) -> list[_Request]:
-        """The oldest request with others of its kind if it may wait no longer, else a full batch of any kind."""
+        """Take the oldest request with others of its kind if it may wait no longer, else a full batch of any kind."""
         kinds: dict[Hashable, list[_Request]] = {}
         for request in self._waiting:
             kinds.setdefault(request.kind, []).append(request)

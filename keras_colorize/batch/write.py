@@ -1,4 +1,4 @@
-"""The files of a run: what one photo becomes, whoever has computed its colours, and the lists beside the results."""
+"""The files of a run: those of one photo, whoever has computed its colours, and the lists beside the results."""
 
 import csv
 import errno
@@ -45,7 +45,7 @@ _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 @dataclass
 class Written:
-    """What was written for one photo.
+    """The files that were written for one photo.
 
     files: in the order in which they were written.
     tone: whether the photo was grey, tinted, or in colour before; None while nobody has looked.

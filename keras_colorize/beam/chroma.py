@@ -1,4 +1,4 @@
-"""The exported network as Beam's RunInference runs it: frames of photos in, their chroma out."""
+"""The exported network behind Beam's RunInference: frames of photos in, their chroma out."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from keras_colorize.inference.network import predict_frames
 
 
 class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSession]):
-    """What RunInference needs to know of a SavedModel.
+    """The handler through which RunInference loads and calls a SavedModel.
 
     An example is a photo's frames, one for each page; the inference a list of ab (h, w, 2) in CIE units, one for each
     frame. Beam's own handlers for TensorFlow are of no use here: they load with Keras, which reads no SavedModel since
@@ -35,7 +35,7 @@ class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSes
         self._vividness = np.float32(vividness)
 
     def load_model(self) -> ServingSession:
-        """Once in each process."""
+        """Load the model, once in each process."""
         return _session(self._folder)
 
     def run_inference(
@@ -44,7 +44,7 @@ class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSes
         model: ServingSession,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[PredictionResult]:
-        """In the order of the batch; raises for the whole batch what goes wrong with one of its photos."""
+        """Predict in the order of the batch; an error with one photo is raised for the whole batch."""
 
         def predict_ab(inputs: Inputs) -> np.ndarray:
             # Given a photo in its frame's size, the signature's own frame is that one, to the pixel.
@@ -54,15 +54,15 @@ class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSes
         return [PredictionResult(frames, [next(chroma) for _ in frames]) for frames in batch]
 
     def get_num_bytes(self, batch: Sequence[tuple[Frame, ...]]) -> int:
-        """Of the frames; unless told, Beam pickles them to find out."""
+        """Count the bytes of the frames; otherwise Beam would pickle them to find out."""
         return sum(field.nbytes for frames in batch for frame in frames for field in frame.inputs)
 
     def get_metrics_namespace(self) -> str:
-        """Where Beam counts batches and their time."""
+        """Name the place where Beam counts batches and their time."""
         return "keras_colorize.network"
 
 
 @functools.lru_cache(maxsize=1)
 def _session(folder: Path) -> ServingSession:
-    """Shared by both steps of the pipeline that have a network."""
+    """Open the model, which both steps of the pipeline with a network share."""
     return ServingSession(folder)

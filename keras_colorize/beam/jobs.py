@@ -1,4 +1,4 @@
-"""Jobs on their way to workers. Nothing here loads TensorFlow or Apache Beam."""
+"""The jobs of a run in a file for workers. Nothing here loads TensorFlow or Apache Beam."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from keras_colorize.errors import ColorizeError
 
 
 def absolute_jobs(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs as workers in other folders and on other machines understand them.
+    """Make all paths of jobs absolute, for workers in other folders and on other machines.
 
     Raises:
         ColorizeError: a result would replace its own photo.
@@ -35,7 +35,7 @@ def absolute_jobs(jobs: Sequence[Job]) -> list[Job]:
 
 
 def write_jobs(jobs: Iterable[Job], file: Path) -> None:
-    """A line for each job: a million of them are too many to be part of a pipeline, which is sent to the runner."""
+    """Write a line for each job; a pipeline is sent to the runner, and a million jobs are too many to be part of it."""
     with file.open("w", encoding="ascii") as stream:
         for job in jobs:
             fields = vars(job) | {"missing": sorted(job.missing)}
@@ -43,7 +43,7 @@ def write_jobs(jobs: Iterable[Job], file: Path) -> None:
 
 
 def read_jobs(file: str) -> Iterator[Job]:
-    """What `write_jobs` wrote."""
+    """Read the jobs that `write_jobs` wrote."""
     with open(file, encoding="ascii") as stream:
         for line in stream:
             job = json.loads(line)

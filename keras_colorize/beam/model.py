@@ -1,4 +1,4 @@
-"""The SavedModel that workers load, made for one run."""
+"""The SavedModel that is exported for one run, and that its workers load."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What happens to each photo, as steps of a pipeline that may run anywhere.
+"""The steps that each photo takes in a pipeline, which may run anywhere.
 
     jobs → frames → RunInference → files
              ↘ failures ↙ ↙         → errors.csv
@@ -115,7 +115,7 @@ class ReadFrames(beam.DoFn):
         yield (job, frames) if frames else beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "no"))
 
     def _frames(self, job: Job) -> tuple[Frame, ...]:
-        """Of each page; none of a photo that is left alone."""
+        """Frame each page; no page of a photo that is left alone."""
         frames: list[Frame] = []
         with _budget(self._settings.pixels_in_flight).room_for(count_pixels(job.source)):
             for page in read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source)):
@@ -158,7 +158,7 @@ class WriteFiles(beam.DoFn):
     def _next_pair(
         self, pages: Iterator[Picture], known: Iterator[tuple[Frame, np.ndarray]]
     ) -> tuple[Picture, Picture] | None:
-        """The next page and the page in colour; None after the last."""
+        """Return the next page and the page in colour; None after the last."""
         page, frame_and_ab = next(pages, None), next(known, None)
         if page is None and frame_and_ab is None:
             return None
@@ -173,24 +173,24 @@ def _network(model: Servable, vividness: float, batch_size: int) -> RunInference
 
 @functools.cache
 def _budget(pixels: int) -> PixelBudget:
-    """Of the process, in which a runner may have several threads."""
+    """Return the budget of this process, in which a runner may have several threads."""
     return PixelBudget(pixels)
 
 
 def _still_missing(job: Job, settings: FolderSettings) -> Job:
-    """The job without what has been written since it was planned: a bundle is done for a second time."""
+    """Take from a job what has been written since it was planned, where a bundle is done for a second time."""
     if settings.overwrite:
         return job
     return replace(job, missing=frozenset(file for file in job.missing if not os.path.lexists(file)))
 
 
 def _taken_apart(dead: tuple[Any, Any]) -> Iterable[tuple[Job, tuple[Frame, ...]]]:
-    """The photos of a batch that failed; Beam says (batch, (type, repr, traceback))."""
+    """Return the photos of a batch that failed; Beam gives (batch, (type, repr, traceback))."""
     return dead[0]
 
 
 def _given_up(dead: tuple[Any, Any]) -> Iterator[_Row]:
-    """Photos that failed alone."""
+    """Yield photos that failed alone, with the reason."""
     batch, (kind, _, lines) = dead
     words = lines[-1].partition(": ")[2]  # the traceback ends with the type and what it says
     for job, _ in batch:

@@ -1,4 +1,4 @@
-"""One run of the pipeline, from planned jobs to what became of them."""
+"""One run of the pipeline, from planned jobs to their results."""
 
 import secrets
 import shutil
@@ -90,7 +90,7 @@ def run_pipeline(
 
 
 def _counts(result: Any, namespace: str) -> Counter[str]:
-    """Name → count, over all steps that count it."""
+    """Return name → count, over all steps that count it."""
     counts: Counter[str] = Counter()
     for counter in result.metrics().query(MetricsFilter().with_namespace(namespace))["counters"]:
         counts[counter.key.metric.name] += counter.result
@@ -102,6 +102,6 @@ def _stopped(why: str) -> ColorizeError:
 
 
 def _last_line(error: Exception) -> str:
-    """What went wrong at the bottom of an error that quotes a traceback."""
+    """Return the last line of an error that quotes a traceback: it tells what went wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

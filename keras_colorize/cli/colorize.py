@@ -176,7 +176,7 @@ class Tally:
         return max(time.monotonic() - self.began, 1e-3)
 
     def speed(self) -> str:
-        """Photos per second."""
+        """Format the photos per second."""
         speed = self.tried / self.seconds
         return f"{speed:.1f} photos/s" if speed >= 1 else f"{speed:.2f} photos/s"
 

@@ -67,7 +67,7 @@ class AbBins:
         return ops.take(ops.convert_to_tensor(table.reshape(-1)), flat), weights
 
     def class_weights(self, rebalancing: float) -> np.ndarray:
-        """What an error in each class costs, 1 on average over photos' pixels: (Q,) float32.
+        """Return the cost of an error in each class, 1 on average over photos' pixels: (Q,) float32.
 
         w ∝ (rebalancing · p̃ + (1 − rebalancing) / Q)⁻¹, where p̃ is the smoothed prior: equation 4 of the paper, in
         which λ = 1 − rebalancing.
@@ -137,7 +137,7 @@ def save_bins(bins: AbBins, file: Path) -> None:
 
 
 def read_bins(file: Any) -> AbBins:
-    """What `save_bins` wrote.
+    """Read what `save_bins` wrote.
 
     Raises:
         ColorizeError: the file is missing or is something else.

@@ -1,11 +1,10 @@
 """The request for an export, checked before anything slow begins. Loads no TensorFlow."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from keras_colorize.defaults import LARGEST_VIVIDNESS
+from keras_colorize.color.vividness import check_vividness
 from keras_colorize.errors import ColorizeError, did_you_mean
 
 Format = Literal["saved_model", "tflite", "onnx"]
@@ -63,8 +62,7 @@ class ExportRequest:
                     f"`size` is {self.size}: expected {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, or any for a file that"
                     " takes photos of all sizes"
                 )
-        if not (math.isfinite(self.vividness) and 0 <= self.vividness <= LARGEST_VIVIDNESS):
-            raise ColorizeError(f"`vividness` is {self.vividness:g}: expected 0 to {LARGEST_VIVIDNESS:g}")
+        check_vividness(self.vividness)
         if not self.max_megapixels > 0:
             raise ColorizeError(f"`max_megapixels` is {self.max_megapixels:g}: expected more than 0")
 

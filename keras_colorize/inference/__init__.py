@@ -1,5 +1,5 @@
-"""One photo, from file to colours: `photos` opens it, `frame` makes it what the network sees, `network` predicts its
-chroma, `finish` brings that back to the photo's size, and `colorizer` holds them together.
+"""One photo, from file to colours. `photos` opens it, `frame` scales it for the network, `network` predicts its chroma,
+`finish` brings that back to the photo's size, and `colorizer` holds them together.
 
 Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
 """

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-# All in grey levels of 255, or as a share of a side.
-_PLAIN = 20.0  # at most so far lie the darkest and the lightest pixels of a line of the border apart
-_SAME_TONE = 10.0  # at most so far lie the tones of a border's lines apart
-_STEP = 14.0  # at least so much the photo differs from the border beside it
-_STEP_SHARE = 0.5  # along this share of the edge
+# Grey levels of 255, and shares of a side.
+_PLAIN = 20.0  # the darkest and the lightest pixels of a line of the border lie at most so far apart
+_SAME_TONE = 10.0  # the tones of a border's lines lie at most so far apart
+_STEP = 14.0  # the photo differs at least so much from the border beside it,
+_STEP_SHARE = 0.5  # along at least this share of the edge
 _BLACK = 40.0  # a border is darker than this,
 _PAPER = 165.0  # or lighter than this
 _WIDEST = 0.25
@@ -36,22 +36,29 @@ def find_border(pixels: np.ndarray) -> tuple[slice, slice]:
 
 
 def _pair(pixels: np.ndarray) -> tuple[int, int]:
-    """Widths in rows of the borders at the top and at the bottom, or 0 and 0."""
+    """Return the widths in rows of the borders at the top and at the bottom, or 0 and 0."""
     widths = [_width_of_border(pixels[::direction]) for direction in (1, -1)]
     return (widths[0], widths[1]) if min(widths) > 0 else (0, 0)
 
 
 def _width_of_border(pixels: np.ndarray) -> int:
-    """How many rows at the top are a border."""
+    """Return how many rows at the top are a border."""
     limit = int(len(pixels) * _WIDEST)
     step = max(1, pixels.shape[1] // _SAMPLES)
-    lines = _grey_levels(pixels[: limit + 3, ::step])
-    low, tone, high = np.percentile(lines, (2, 50, 98), axis=1)
-    if not (tone[0] < _BLACK or tone[0] > _PAPER):
-        return 0
-    plain = (high - low <= _PLAIN) & (np.abs(tone - tone[0]) <= _SAME_TONE)
-    width = int(np.argmin(plain)) if not plain.all() else len(plain)
-    if width == 0 or width > limit:
+    count = 1  # of the lines that are looked at: most photos have no border, which the first line tells
+    while True:
+        lines = _grey_levels(pixels[:count, ::step])
+        low, tone, high = np.percentile(lines, (2, 50, 98), axis=1)
+        if not (tone[0] < _BLACK or tone[0] > _PAPER):
+            return 0
+        plain = (high - low <= _PLAIN) & (np.abs(tone - tone[0]) <= _SAME_TONE)
+        width = int(np.argmin(plain)) if not plain.all() else len(plain)
+        if width == 0:
+            return 0
+        if width + 1 < count or count == limit + 3:
+            break
+        count = min(4 * count, limit + 3)
+    if width > limit:
         return 0
     # The line between may be a mixture of both, and sharpening or JPEG may have left a halo.
     after = lines[min(width + 1, len(lines) - 1)]
@@ -61,7 +68,7 @@ def _width_of_border(pixels: np.ndarray) -> int:
 
 
 def _grey_levels(pixels: np.ndarray) -> np.ndarray:
-    """Grey levels from 0 to 255, float32."""
+    """Convert pixels to grey levels from 0 to 255, float32."""
     scale = {"uint8": 1.0, "uint16": 1.0 / 257.0}.get(pixels.dtype.name, 255.0)
     levels = pixels.astype(np.float32) * np.float32(scale)
     return levels.mean(axis=2) if levels.ndim == 3 else levels
