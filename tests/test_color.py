@@ -116,7 +116,6 @@ def test_transfer_curve() -> None:
     encoded = np.array([0.0, 0.04045, 0.5, 1.0])
     linear = np.array([0.0, 0.04045 / 12.92, (0.555 / 1.055) ** 2.4, 1.0])
     np.testing.assert_allclose(np.asarray(color.rgb_to_linear(encoded)), linear, atol=1e-6)
-    np.testing.assert_allclose(np.asarray(color.linear_to_rgb(linear)), encoded, atol=1e-6)
     assert float(color.rgb_to_linear(np.array(-0.1))) == pytest.approx(-0.1 / 12.92)
 
 
@@ -186,7 +185,7 @@ EDGES = [0.0, -0.0, 1.0, 0.04045, 0.0031308, 1e-38, 1e-45, -0.05, 1.05, 0.5]
 @pytest.mark.parametrize("jit", [False, True])
 def test_gradients_are_finite_everywhere(jit: bool, rgb: np.ndarray, lab_box: np.ndarray) -> None:
     edges = np.stack(np.meshgrid(EDGES, EDGES, EDGES, indexing="ij"), axis=-1).reshape(-1, 3)
-    for function in (color.rgb_to_lab, color.rgb_to_linear, color.linear_to_rgb):
+    for function in (color.rgb_to_lab, color.rgb_to_linear):
         assert np.all(np.isfinite(slope(function, np.concatenate([edges, rgb[:8000]]), jit)))
     wild = np.array([[0.0, 0, 0], [8.0, 0, 0], [100, 0, 0], [1e38, -1e38, 1e38], [0, 0, 1e4], [5, -128, 128]])
     lab = np.concatenate([wild, lab_box[::7], np.asarray(color.rgb_to_lab(edges))])
@@ -246,7 +245,7 @@ def test_any_float_in_float32_out(dtype: str, rgb: np.ndarray) -> None:
     lab = color.rgb_to_lab(low)
     assert lab.dtype == tf.float32
     assert largest(lab.numpy() - rgb2lab(low.numpy().astype("float64"))) < 1e-3  # the input is rounded, nothing else
-    for function in (color.lab_to_rgb, color.rgb_to_linear, color.linear_to_rgb):
+    for function in (color.lab_to_rgb, color.rgb_to_linear):
         assert function(low).dtype == tf.float32
     assert color.rgb_to_u8(low).dtype == tf.uint8
 

@@ -100,21 +100,6 @@ def rgb_to_linear(rgb: Any) -> Any:
     return _to_linear(_float32(rgb, "rgb_to_linear"))
 
 
-def linear_to_rgb(linear: Any) -> Any:
-    """Apply the sRGB transfer curve (IEC 61966-2-1) to each value: the inverse of `rgb_to_linear`.
-
-    Args:
-        linear: floats in [0, 1], any shape. Nothing is clipped.
-
-    Returns:
-        float32 of that shape.
-
-    Raises:
-        ColorizeError: `linear` holds integers.
-    """
-    return _from_linear(_float32(linear, "linear_to_rgb"))
-
-
 def rgb_from_u8(rgb_u8: Any) -> Any:
     """Convert uint8 0…255 to float32 in [0, 1], any shape.
 

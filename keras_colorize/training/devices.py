@@ -96,11 +96,11 @@ class Parallel:
         """Return the chief's value on all workers; a collective."""
         return value if self.workers == 1 else float(self.gather([value])[0, 0])
 
-    def chiefs_text(self, text: str, longest: int = 256) -> str:
-        """Return the chief's text, at most `longest` bytes of UTF-8, on all workers; a collective."""
+    def chiefs_text(self, text: str) -> str:
+        """Return the chief's text, at most 256 bytes of UTF-8, on all workers; a collective."""
         if self.workers == 1:
             return text
-        codes = np.zeros(longest)
+        codes = np.zeros(256)
         raw = np.frombuffer(text.encode(), np.uint8)
         codes[: len(raw)] = raw
         return bytes(self.gather(list(codes))[0].astype(np.uint8)).rstrip(b"\0").decode()

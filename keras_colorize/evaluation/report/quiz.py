@@ -19,7 +19,7 @@ import numpy as np
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.report.page import jpeg, render_page
 
-PAIRS, PRACTICE = 40, 10  # in a session of Zhang et al.
+PRACTICE = 10  # pairs before those that count, as in Zhang et al. 2016
 PRACTICE_SHARE = 5  # where photos are few, one in this many is for practice
 QUALITY = 95
 

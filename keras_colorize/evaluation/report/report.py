@@ -29,20 +29,19 @@ HISTOGRAM_LIGHTNESS = 60.0  # L of the colours that the ab plane shows
 OUTLINE_SHARE = 0.95  # share of the truth's pixels inside its outline
 
 
-def write_report(evaluation: Evaluation, file: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Write `report.html`, one file that any browser opens without a server or a network.
-
-    Args:
-        evaluation: the results.
-        file: the page to write.
-        max_bytes: largest size of the page. Photos at the ends of the lists are left out to keep it. Without photos the
-            page has some 150 kB for three systems.
-    """
-    write_page(file, report_page(evaluation, max_bytes))
+def write_report(evaluation: Evaluation, file: Path) -> None:
+    """Write `report.html`, one file that any browser opens without a server or a network."""
+    write_page(file, report_page(evaluation))
 
 
 def report_page(evaluation: Evaluation, max_bytes: int = MAX_BYTES) -> str:
-    """Return the report as HTML text; see `write_report`."""
+    """Return the report as HTML text.
+
+    Args:
+        evaluation: the results.
+        max_bytes: largest size of the page. Photos at the ends of the lists are left out to keep it. Without photos the
+            page has some 150 kB for three systems.
+    """
     data = {
         "title": evaluation.title,
         "facts": [
