@@ -1,4 +1,4 @@
-"""What must be true of photos, damaged or not, after training has read them and `colorize` has been through them."""
+"""Checks of photos, damaged or not, after training has read them and `colorize` has colored them."""
 
 import contextlib
 import csv
@@ -25,10 +25,12 @@ Beat = Callable[[], None]
 
 @dataclass
 class Findings:
-    """What became of the photos of a folder.
+    """The outcome for the photos of a folder.
 
     loaded, colored: of each photo by name, whether training and `colorize` took it; False means refused with a reason.
-    problems: name → what must not happen; "" names none.
+    problems: (name of the photo, or "" for none; what went wrong).
+    slowest: seconds that the slowest photo took.
+    memory: resident memory at the peak, kilobytes.
     """
 
     loaded: dict[str, bool] = field(default_factory=dict)
@@ -42,7 +44,7 @@ class Findings:
 
 
 class Checker:
-    """A small network, and the photos as they were before they were damaged.
+    """A small network, and the photos as they were before the damage.
 
     max_pixels: of photos that are colorized.
     """
@@ -64,12 +66,14 @@ class Checker:
     def check(
         self, folder: Path, out: Path, mutants: Sequence[Mutant], beat: Beat = lambda: None, command: bool = False
     ) -> Findings:
-        """The photos that lie in a folder, through both; what is found, `beat` called after each photo.
+        """Read the photos of a folder for training and colorize them; return the findings.
 
         Args:
-            folder: with the mutants' files and nothing else; the control is added.
-            out: a folder that does not exist.
-            command: let the command do it too.
+            folder: holds the mutants' files and nothing else; the control is added.
+            out: a folder that does not exist yet.
+            mutants: the files.
+            beat: is called after each photo.
+            command: run the command too.
         """
         findings = Findings()
         Image.fromarray(_control()).save(folder / CONTROL)
@@ -173,7 +177,7 @@ class Checker:
             findings.problem("", f"the command makes {made} files of {len(findings.colored) - failed} photos")
 
     def _wrong_result(self, file: Path, outputs: Sequence[Path], whole: bytes | None) -> Iterator[str]:
-        """What is wrong with a photo's result: its pages, their sizes.
+        """Yield what is wrong with a photo's result: its pages, their sizes.
 
         whole: a file with the same pixels, where the photo has to have these.
         """

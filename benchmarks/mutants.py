@@ -21,8 +21,8 @@ class Mutant:
     """A damaged copy.
 
     name: of the file, unique by number.
-    photo: which it was made from.
-    mutation: how.
+    photo: the photo that it was made from.
+    mutation: the kind of damage.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Mutant:
 
 
 def mutant(number: int, seed: int, photos: list[Specimen]) -> Mutant:
-    """The damaged copy of that number: any photo, any mutation."""
+    """Make the damaged copy of a number: any photo, any mutation."""
     rng = np.random.default_rng([seed, number])
     photo, other = (photos[n] for n in rng.integers(len(photos), size=2))
     mutation = list(MUTATIONS)[rng.integers(len(MUTATIONS))]
@@ -129,7 +129,7 @@ _CLAIMED = (0, 1, 36, 46, 64, 1000, 5000, 16384, 30000, 65535, 100_000, (1 << 31
 
 
 def size_fields(content: bytes) -> list[tuple[int, str]]:
-    """Where width and height stand, and how; nothing for formats that are rare."""
+    """Find the offsets and `struct` codes of width and height; empty for rare formats."""
     if content.startswith(b"\x89PNG"):
         return [(16, ">I"), (20, ">I")]
     if content.startswith(b"\xff\xd8"):
@@ -168,7 +168,7 @@ def _tiff_size_fields(content: bytes) -> list[tuple[int, str]]:
 
 
 def _with_checksums(png: bytes) -> bytes:
-    """The same chunks, as far as there are any, with checksums that are right."""
+    """Correct the checksums of a PNG's chunks, as far as there are chunks."""
     mended, place = bytearray(png), 8
     while place + 12 <= len(png):
         (length,) = struct.unpack_from(">I", png, place)

@@ -35,7 +35,7 @@ def _serve(connection: Connection, max_pixels: int, temporary: str) -> None:
     """Check folder after folder: ("beat", None) after each photo, then ("done", findings)."""
     os.environ["TMPDIR"] = tempfile.tempdir = temporary
     sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff says a line of its own for each bad photo
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow and Pillow have lines of their own
     checker = Checker(make_photos(), max_pixels)
     connection.send(("ready", None))
     is_first = True
@@ -52,12 +52,12 @@ def _serve(connection: Connection, max_pixels: int, temporary: str) -> None:
 
 
 class Process:
-    """The process that checks, and is started anew when it has died or hung.
+    """The process that checks, started anew when it has died or hung.
 
     max_pixels: of photos that are colorized.
     limit_s: without a sign of life for so long, it hangs.
     folder: for what it leaves among its temporary files.
-    serve: what it does.
+    serve: the function that it runs.
     """
 
     def __init__(self, max_pixels: int, limit_s: float, folder: Path, serve: Callable[..., None] = _serve) -> None:
@@ -68,7 +68,7 @@ class Process:
         self._connection: Any = None
 
     def check(self, folder: Path, out: Path, mutants: Sequence[Mutant]) -> Findings | str:
-        """What was found, or how it ended before that could be said."""
+        """Return the findings, or how the process ended before it had any."""
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._connection, other = context.Pipe()
@@ -117,7 +117,7 @@ class Total:
     memories: list[int] = field(default_factory=list)
 
     def table(self) -> str:
-        """A line per mutation: photos, and how many of them training and `colorize` took."""
+        """Return a line per mutation: photos, and how many of them training and `colorize` took."""
         lines = [f"{'mutation':22}{'photos':>8}{'trained on':>12}{'refused':>9}{'coloured':>10}{'refused':>9}"]
         for mutation in (*MUTATIONS, "all"):
             rows = {key: n for key, n in self.outcomes.items() if mutation in (key[0], "all")}
@@ -140,7 +140,7 @@ def run(
     say: Callable[[str], None] = lambda text: None,
     serve: Callable[..., None] = _serve,
 ) -> Total:
-    """Make, damage and check so many photos.
+    """Make, damage and check photos.
 
     Args:
         count: photos.
@@ -150,7 +150,7 @@ def run(
         limit_s: seconds that a photo may take.
         minutes: that all may take; what is left then is a problem.
         say: takes a line after each folder.
-        serve: what the process does that checks.
+        serve: the function that the checking process runs.
     """
     photos, total, began = make_photos(), Total(), time.monotonic()
     with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""A small valid photo file of every kind that is read."""
+"""A small valid photo file of every kind that is read here."""
 
 import importlib.util
 import io

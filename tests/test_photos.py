@@ -365,7 +365,7 @@ def test_draft_saves_work_and_not_quality(tmp_path, mode):
     path = saved(tmp_path, image, ".jpg", quality=95, exif=exif)
     whole = Image.fromarray(read_photo(path)).resize((64, 64), Image.Resampling.BICUBIC)
     assert np.abs(read_photo(path, 64).astype(int) - np.asarray(whole)).mean() < 0.5
-    assert read_flat(path, least_side=128).size == (160, 160)  # 80 would be too little
+    assert read_flat(path, least_side=128).image.size == (160, 160)  # 80 would be too little
 
 
 def test_file_objects_and_size_one(tmp_path):

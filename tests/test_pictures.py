@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from keras_colorize.color.lab import lab_to_rgb
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import (
     FORMATS,
@@ -29,7 +30,7 @@ from keras_colorize.images import (
     suffix_for,
     write_pictures,
 )
-from keras_colorize.images.icc import deep_transform, grey_table, srgb_profile, transform_to_srgb
+from keras_colorize.images.icc import _encode, deep_transform, grey_table, srgb_profile, transform_to_srgb
 from keras_colorize.images.tags import EXIF, Tag, block, long, parse_block, rational, short, undefined
 from tests.test_photos import ADOBE_RGB, DISPLAYED, gamma, icc_profile, quadrants, to_srgb, xyz
 
@@ -251,6 +252,39 @@ def test_8_bit_pictures_are_those_of_read_photo(tmp_path):
         read = read_one(tmp_path / f"a{suffix}")
         np.testing.assert_array_equal(read.pixels, read_photo(tmp_path / f"a{suffix}"))
         assert read.metadata.format == format_of(suffix)
+
+
+def test_heic(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Camera"
+    options = {"quality": 95, "chroma": 444, "exif": exif.tobytes(), "icc_profile": matrix_profile()}
+    pillow_heif.from_pillow(Image.fromarray(quadrants(64, 96))).save(tmp_path / "a.heic", **options)
+    read = read_one(tmp_path / "a.heic")
+    converted = transform_to_srgb(matrix_profile(), "RGB").apply(Image.fromarray(quadrants(64, 96)))
+    assert np.abs(read.pixels.astype(int) - np.rot90(np.asarray(converted), -1)).mean() < 3
+    assert read.metadata.format == "HEIF" and read.metadata.icc == srgb_profile()
+    assert [color_suffix("a.HEIC"), suffix_for("heic")] == [".jpg", ".jpg"]
+    with pytest.raises(ColorizeError, match=r"HEIF is read and not written; write \.jpg, or \.png for 16 bits$"):
+        write_pictures(tmp_path / "b.heic", read)
+    for name in ("b.jpg", "b.png"):
+        assert write_pictures(tmp_path / name, read) == []
+        with Image.open(tmp_path / name) as image:
+            assert image.format == ("PNG" if name == "b.png" else "JPEG") and image.size == (64, 96)
+            assert image.getexif().get(0x0112, 1) == 1 and image.getexif()[0x010F].strip("\0") == "Camera"
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_heic_of_10_bits_keeps_them(tmp_path, channels):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    samples = np.stack([ramp, ramp.T, ramp[::-1], np.full_like(ramp, 65535)][:channels], axis=-1)
+    heif = pillow_heif.from_bytes("RGB;16" if channels == 3 else "RGBA;16", (64, 64), samples.tobytes())
+    heif.save(tmp_path / "a.heic", quality=-1, chroma=444)
+    read = read_one(tmp_path / "a.heic")
+    assert read.depth == 16 and (read.alpha is None) == (channels == 3)
+    assert len(np.unique(read.pixels)) > 700, "8 bits have 256"
+    assert np.abs(read.pixels.astype(int) - samples[..., :3]).max() < 65535 * 3 / 1023
 
 
 def test_first_frame_with_a_remark(tmp_path):
@@ -493,6 +527,13 @@ def test_deep_profiles_agree_with_littlecms(curve):
     assert np.abs(grey_table(grey, 8) - expected[0])[16:].max() <= 1
     assert np.abs(grey_table(grey, 16)[::257] / 257 - expected[0])[16:].max() < 1.5
     assert grey_table(grey, 16).dtype == np.uint16 and (np.diff(grey_table(grey, 16).astype(int)) >= 0).all()
+
+
+def test_the_transfer_curve_is_that_of_color():
+    L = np.linspace(0, 100, 1001)
+    light = np.where(L > 8, ((L + 16) / 116) ** 3, L / 24389 * 27)  # CIE 15
+    grey = np.asarray(lab_to_rgb(np.stack([L, 0 * L, 0 * L], axis=-1).astype(np.float32)))
+    np.testing.assert_allclose(_encode(light), grey.mean(axis=-1), atol=1e-4)
 
 
 def test_a_profile_of_16_bits_keeps_more_than_8(tmp_path):

@@ -1,5 +1,6 @@
 """Damaged photos: a sample of what `benchmarks/robustness.py` does ten thousand times, and that it would notice."""
 
+import contextlib
 import csv
 import io
 import os
@@ -16,6 +17,8 @@ from benchmarks.mutants import MUTATIONS, SOUND, TRUNCATED, Mutant, mutant, size
 from benchmarks.specimens import make_photos
 from keras_colorize.batch import folder
 from keras_colorize.batch.folder import colorize_folder
+from keras_colorize.data import open_source
+from keras_colorize.data.scan import load_split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import pixels, read_photo, read_pictures
 
@@ -167,6 +170,20 @@ def test_a_profile_that_is_cut_off_is_told(tmp_path):
     assert whole.metadata.icc and not whole.metadata.remarks
     assert cut.metadata.icc is None
     assert cut.metadata.remarks == ("its colour profile is cut off and was not applied",)
+    (tmp_path / "cut.tif").write_bytes(photo.content[:-4])
+    photos = load_split(open_source(str(tmp_path), validation_fraction=0, test_fraction=0), "train", image_size=16)
+    assert photos.remarks == {"cut.tif": "its colour profile is cut off and was not applied"}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about the damage
+def test_libtiff_says_nothing_of_its_own(capfd):
+    for photo in PHOTOS:
+        if photo.name in ("TIFF tiff_lzw", "TIFF jpeg", "TIFF group4", "TIFF pages"):
+            damaged = photo.content[:60] + bytes(200) + photo.content[260:]
+            for content in (damaged, photo.content[:-30]):
+                with contextlib.suppress(ColorizeError):
+                    read_photo(io.BytesIO(content))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tiff_that_lacks_the_places_of_its_pixels_is_refused():

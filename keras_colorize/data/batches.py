@@ -11,7 +11,7 @@ import atexit
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,6 +39,7 @@ class PhotoSet:
     Attributes:
         names: of the photos, in the order of `evaluation_batches`.
         left_out: the photos that the scan left out.
+        remarks: photo → how its colours could not be read as they are, such as by a profile that is cut off.
         image_size: side S of the square photos in pixels.
         in_memory: whether the pixels are kept; otherwise each photo is decoded again when its turn comes.
     """
@@ -51,9 +52,11 @@ class PhotoSet:
         resize: Resize,
         pixels: np.ndarray | None,
         workers: int,
+        remarks: Mapping[str, str],
     ) -> None:
         self.names = [photo.name for photo in photos]
         self.left_out = list(left_out)
+        self.remarks = {name: remarks[name] for name in self.names if name in remarks}
         self.image_size = image_size
         self.in_memory = pixels is not None
         self._photos = list(photos)

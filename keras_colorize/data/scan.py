@@ -105,12 +105,17 @@ def load_split(
     fits = int(np.prod(shape)) <= memory_limit_bytes
     pixels = _memory_array(shape) if fits else None if source.reopens else _temporary_array(shape)
 
+    remarks: dict[str, str] = {}
+
     def look(item: tuple[Photo, Path | BytesIO]) -> tuple[Photo, np.ndarray | str]:
         photo, file = item
+        told: list[str] = []
         try:
-            rgb_u8 = read_photo(file, image_size, resize, box=photo.box, name=photo.name)
+            rgb_u8 = read_photo(file, image_size, resize, box=photo.box, name=photo.name, remarks=told)
         except ColorizeError as error:
             return photo, str(error).removeprefix(f"{photo.name}: ")
+        if told:
+            remarks[photo.name] = "; ".join(told)
         return photo, GREY if drop_grey and is_grey(rgb_u8) else rgb_u8
 
     kept: list[Photo] = []
@@ -130,7 +135,8 @@ def load_split(
             f"{source.description}: none of the {len(photos):,} photos for '{split}' can be used:"
             f" {tally(left_out)}{broken}"
         )
-    return PhotoSet(kept, left_out, image_size, resize, None if pixels is None else pixels[: len(kept)], workers)
+    used = None if pixels is None else pixels[: len(kept)]
+    return PhotoSet(kept, left_out, image_size, resize, used, workers, remarks)
 
 
 def _in_order(function: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:

@@ -65,13 +65,24 @@ def read_pictures(
         yield from _pictures(stream, max_pixels)
 
 
+class FlatPhoto(NamedTuple):
+    """A photo of 8 bits without transparency.
+
+    image: Pillow's "L" or "RGB", sRGB, upright.
+    remarks: sentences about colours that could not be read as they are; only TIFF has such.
+    """
+
+    image: Image.Image
+    remarks: tuple[str, ...] = ()
+
+
 def read_flat(
     file: str | os.PathLike[str] | BinaryIO,
     *,
     least_side: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     name: str | None = None,
-) -> Image.Image:
+) -> FlatPhoto:
     """Read the first picture of `read_pictures`, rounded to 8 bits, its transparency laid over white.
 
     Most photos are opaque, upright and of 8 bits: their pixels never leave Pillow, which saves two copies.
@@ -81,20 +92,18 @@ def read_flat(
         least_side: a JPEG may come at 1/2, 1/4 or 1/8 of its size, which decodes faster, as long as both sides have
             at least so many pixels. `None` leaves its size. Other formats come whole.
 
-    Returns:
-        a Pillow image "L" or "RGB", sRGB, upright.
-
     Raises:
         ColorizeError: as `read_pictures`.
     """
     with _open(file, name) as stream:
         if read_header(stream) is not None:
-            return Image.fromarray(flat_8_bits(next(_pictures(stream, max_pixels))))
+            page = next(_pictures(stream, max_pixels))
+            return FlatPhoto(Image.fromarray(flat_8_bits(page)), page.metadata.remarks)
         loaded = _load(stream, max_pixels, least_side)
         image = loaded.image
         if loaded.bands is None and is_plain(image) and orientation_of(image) == 1:
-            return srgb_image(image, image.info.get("icc_profile"))
-        return Image.fromarray(flat_8_bits(_picture(stream, loaded)))
+            return FlatPhoto(srgb_image(image, image.info.get("icc_profile")))
+        return FlatPhoto(Image.fromarray(flat_8_bits(_picture(stream, loaded))))
 
 
 def count_pixels(file: Path) -> int:

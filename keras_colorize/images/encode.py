@@ -1,4 +1,4 @@
-"""`Picture` → photo files, whole or not at all."""
+"""`Picture` → photo files, which appear complete or not at all."""
 
 import contextlib
 import errno
@@ -37,29 +37,29 @@ def write_pictures(
 ) -> list[str]:
     """Write a photo file: one picture, or the pages of a TIFF as they come.
 
-    The file appears under its name when it is complete; until then, and if anything goes wrong, there is none.
+    The file appears under its name when it is complete. If anything goes wrong, there is none.
 
     JPEG keeps colour at full resolution (4:4:4), and is never progressive. WebP is lossless where the photo came from
     a lossless WebP. PNG, TIFF, BMP, JPEG 2000, PPM and TGA are lossless. A TIFF that was uncompressed stays so; others
     are deflated. Transparency is laid over white where the format has none, and 16 bits are rounded to 8.
 
-    Memory beside the picture's: 4 bytes a pixel for RGB and 1 for grey where Pillow writes (TIFF, PPM and PNG of 16
-    bits: none), and what the encoder needs itself.
+    Where Pillow writes, memory beside the picture's own is 4 bytes a pixel for RGB and 1 for grey, and what the encoder
+    needs; for TIFF, PPM and PNG of 16 bits it is only a few megabytes.
 
     Args:
-        file: where to; its folder must exist.
-        pictures: one or more. Several are the pages of a TIFF.
+        file: the path to write; its folder must exist.
+        pictures: one or more. Several become the pages of a TIFF.
         format: such as "png"; the suffix of `file` decides unless given, and for an unknown one the first picture's own
-            format. GIF, which holds 256 colours, is written as PNG.
+            format. GIF, which holds 256 colours, is written as PNG, and HEIF as JPEG.
         quality: of JPEG, WebP and AVIF, 1 to 100.
         overwrite: replace a file of that name.
 
     Returns:
-        remarks, a sentence each, of what the format could not keep, those of `Metadata.remarks` among them.
+        remarks, a sentence each: those of `Metadata.remarks`, and one for everything that the format could not keep.
 
     Raises:
         ColorizeError: the name is taken, the folder is missing or may not be written, the format cannot hold these
-            pictures, or there is no picture. What `pictures` raises comes through.
+            pictures, or there is no picture. Errors that `pictures` raises pass unchanged.
     """
     path = Path(file)
     if not 1 <= quality <= 100:
@@ -93,14 +93,18 @@ def write_pictures(
 
 @contextlib.contextmanager
 def replacing(file: str | os.PathLike[str], overwrite: bool = False) -> Iterator[BinaryIO]:
-    """Write a file whole or not at all: a temporary one in the same folder, which is renamed at the end.
+    """Write a file whole or not at all: a temporary file in the same folder is renamed at the end.
+
+    Args:
+        file: the path to write.
+        overwrite: replace a file of that name.
 
     Yields:
         the temporary file, open for binary writing.
 
     Raises:
-        ColorizeError: the name is taken and `overwrite` is not set (looked at together with renaming, so that of two
-            programs one wins), or the folder is missing or may not be written.
+        ColorizeError: the name is taken and `overwrite` is not set, or the folder is missing or may not be written.
+            The name is checked together with renaming, so that of two programs only one succeeds.
     """
     path = Path(file)
 
@@ -140,7 +144,7 @@ def _rename_to_free_name(temporary: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def _reported(path: Path) -> Iterator[None]:
-    """Errors of the file system and of encoders as one line."""
+    """Turn errors of the file system and of encoders into one line."""
     try:
         yield
     except ColorizeError as error:
@@ -162,19 +166,20 @@ def _why_not(path: Path, error: Exception) -> str:
 
 def _format_for(path: Path, format: str | None, picture: Picture) -> str:
     if format is not None:
-        name = format_of(format)
-    else:
-        try:
-            name = format_of(path.suffix)
-        except ColorizeError:
-            name = picture.metadata.format
-    if format is None and name == "GIF" and path.suffix.lower() == ".gif":
+        return written_format(format_of(format))
+    try:
+        name = format_of(path.suffix)
+    except ColorizeError:
+        return written_format(picture.metadata.format)
+    if name == "GIF":
         raise ColorizeError(f"{path}: GIF holds 256 colours, too few for a photo; write .png")
+    if name == "HEIF":
+        raise ColorizeError(f"{path}: HEIF is read and not written; write .jpg, or .png for 16 bits")
     return written_format(name)
 
 
 def _fitting(picture: Picture, name: str, remarks: dict[str, None]) -> Picture:
-    """The picture as the format can hold it; what it cannot goes to `remarks`."""
+    """Reduce a picture to what the format can hold, and add to `remarks` what was lost."""
     form, metadata = FORMATS[name], picture.metadata
     remarks.update(dict.fromkeys(metadata.remarks))
     if max(picture.height, picture.width) > form.longest:
@@ -215,7 +220,7 @@ def _write_one(stream: BinaryIO, picture: Picture, name: str, quality: int, rema
 
 
 def _options(metadata: Metadata, name: str, quality: int, remarks: dict[str, None]) -> dict[str, Any]:
-    """What Pillow's writer of a format is given."""
+    """Options for Pillow's writer of a format."""
     keeps = FORMATS[name].keeps
     options: dict[str, Any] = {
         "icc_profile": metadata.icc,
@@ -261,7 +266,7 @@ def _png_texts(metadata: Metadata, xmp: bytes | None) -> PngImagePlugin.PngInfo:
 
 
 def _png_chunks(options: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """The same options as Pillow's writer gets, as chunks."""
+    """The options of Pillow's writer as chunks of a PNG."""
     chunks = []
     if "icc_profile" in options:
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(options["icc_profile"])))

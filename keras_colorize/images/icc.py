@@ -1,7 +1,7 @@
-"""ICC profiles → sRGB: for Pillow images of 8 bits, and for arrays of 16, which Pillow's LittleCMS binding cannot hold.
+"""ICC profiles → sRGB: by LittleCMS for Pillow images of 8 bits, and for arrays of 16, which its binding cannot hold.
 
-Relative colorimetric with black point compensation, which is what photo editors use. A profile that is broken, or made
-for other channels, is ignored, as browsers do.
+The rendering is relative colorimetric with black point compensation, as in photo editors. A profile that is broken, or
+made for other channels, is ignored, as in browsers.
 """
 
 import functools
@@ -27,19 +27,19 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """An sRGB profile to embed; the same bytes each time (LittleCMS writes the date into it)."""
+    """Return an sRGB profile to embed, the same bytes each time: the date that LittleCMS writes is replaced."""
     profile = _srgb().tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 @functools.cache
 def lab_to_srgb() -> ImageCms.ImageCmsTransform:
-    """The conversion of 8-bit "LAB" images to "RGB"."""
+    """Return the conversion of 8-bit "LAB" images to "RGB"."""
     return ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
 
 
 def profile_mode(profile: bytes | None) -> str | None:
-    """The mode that a profile describes, "L", "RGB" or "CMYK"; `None` for any other and for broken ones."""
+    """Return the Pillow mode that a profile describes, "L", "RGB" or "CMYK"; `None` for others and for broken ones."""
     try:
         return PROFILE_SPACES.get(ImageCms.ImageCmsProfile(io.BytesIO(profile or b"")).profile.xcolor_space.strip())
     except (ImageCms.PyCMSError, OSError, AttributeError):
@@ -48,7 +48,7 @@ def profile_mode(profile: bytes | None) -> str | None:
 
 @functools.lru_cache(maxsize=64)  # a folder of photos has a handful of profiles, and each transform takes milliseconds
 def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The conversion of images of `mode` to "RGB", or `None` where a profile is sRGB, broken, or for other channels."""
+    """Return the conversion of images of `mode` to sRGB; `None` if a profile is sRGB, broken, or for other channels."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if PROFILE_SPACES.get(source.profile.xcolor_space.strip()) != mode:
@@ -68,8 +68,10 @@ def transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform |
 
 
 def embeddable(profile: bytes | None) -> bytes | None:
-    """The profile that a colour version of a file carries whose own is given: that one where it is of sRGB, else a
-    common one of sRGB. `None` for none, and for one that is ignored because it is broken."""
+    """Return the profile to embed in a colour version of a file, given the file's own.
+
+    It is the file's own if that is of sRGB, else a common one of sRGB; `None` if there is none or it is broken.
+    """
     mode = profile_mode(profile) if profile else None
     if profile is None or mode is None:
         return None
@@ -78,10 +80,18 @@ def embeddable(profile: bytes | None) -> bytes | None:
 
 @functools.lru_cache(maxsize=16)
 def grey_table(profile: bytes, depth: int) -> np.ndarray | None:
-    """What each grey level becomes in sRGB: (256,) uint8 or (65536,) uint16, so that a grey photo stays one channel.
+    """Return the sRGB level of each grey level of a profile: (256,) uint8 or (65536,) uint16.
 
-    `None` where the profile changes nothing. Profiles of a curve are evaluated exactly, others through LittleCMS at
-    256 levels with straight lines between.
+    With such a table a grey photo stays one channel.
+
+
+    Args:
+        profile: of a grey photo.
+        depth: bits per level, 8 or 16.
+
+    Returns:
+        the table, or `None` where the profile changes nothing. A curve is evaluated exactly; other profiles go through
+        LittleCMS at 256 levels with straight lines between.
     """
     transform = transform_to_srgb(profile, "L")
     if transform is None:
@@ -100,7 +110,7 @@ def grey_table(profile: bytes, depth: int) -> np.ndarray | None:
 
 @functools.lru_cache(maxsize=4)
 def deep_transform(profile: bytes) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The conversion of (N, 3) uint16 pixels to sRGB, (N, 3) uint16; `None` where the profile changes nothing.
+    """Return the conversion of (N, 3) uint16 pixels to sRGB, (N, 3) uint16; `None` where the profile changes nothing.
 
     Profiles of matrix and curves (Adobe RGB, Display P3, ProPhoto, most scanners) are computed in float. Those made
     of tables are sampled through 8-bit LittleCMS at 60³ nodes with trilinear interpolation: smooth, and within about
@@ -148,7 +158,7 @@ def _grid_transform(transform: ImageCms.ImageCmsTransform) -> Callable[[np.ndarr
 
 
 def _encode(linear: np.ndarray) -> np.ndarray:
-    """Linear light → sRGB's curve, [0, 1], clipped."""
+    """Apply sRGB's transfer curve (IEC 61966-2-1, as `color.lab` does) in float64, clipped to [0, 1]."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 

@@ -1,4 +1,4 @@
-"""What a photo file says besides its pixels: EXIF, IPTC, XMP, comments, resolution."""
+"""All that a photo file says besides its pixels: EXIF, IPTC, XMP, comments, resolution."""
 
 import io
 import math
@@ -30,7 +30,7 @@ _PNG_RAW_EXIF = "Raw profile type exif"  # ImageMagick's way of old
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a photo file says besides its pixels, ready to be written into another.
+    """All that a photo file says besides its pixels, ready to be written into another.
 
     format: Pillow's name of the file's format (`format_of`); "JPEG" for MPO.
     exif: TIFF-structured, without "Exif\\0\\0"; its orientation is 1 and its thumbnail, which was grey, is unlinked.
@@ -57,7 +57,7 @@ class Metadata:
 
 
 def metadata_of_image(image: Image.Image) -> tuple[Metadata, int]:
-    """What a loaded Pillow image, which is no TIFF, says; and the EXIF orientation, 1 to 8, that its pixels have."""
+    """Return what a loaded Pillow image, which is no TIFF, says, and the EXIF orientation, 1 to 8, of its pixels."""
     info = image.info
     texts = _texts(image)
     exif, orientation, remarks = info.get("exif"), None, []
@@ -84,7 +84,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def metadata_of_directory(directory: ifd.Directory) -> tuple[Metadata, int]:
-    """What a page of a TIFF says, and its orientation."""
+    """Return what a page of a TIFF says, and its orientation, 1 to 8."""
     kept = {tag: entry for tag, entry in directory.items() if tag not in _STORAGE and entry.type <= 12}
     exif = ifd.block(kept) if kept else None
     xmp, xmp_orientation = _upright_xmp(_raw(directory, _XMP))
@@ -101,23 +101,23 @@ def metadata_of_directory(directory: ifd.Directory) -> tuple[Metadata, int]:
 
 
 def turned(metadata: Metadata, orientation: int) -> Metadata:
-    """The same of the upright picture."""
+    """Return the metadata of the upright picture, given those of the stored one."""
     if orientation < 5 or metadata.dpi is None:
         return metadata
     return replace(metadata, dpi=metadata.dpi[::-1])
 
 
 def tags_of_exif(exif: bytes | None) -> ifd.Directory:
-    """EXIF as tags for a TIFF file: without those that say how pixels are stored."""
+    """Return EXIF as tags for a TIFF file, without those that describe how pixels are stored."""
     directory = ifd.parse_block(exif) if exif else None
     return {tag: entry for tag, entry in (directory or {}).items() if tag not in _STORAGE}
 
 
 def upright_exif(exif: bytes) -> tuple[bytes | None, int | None]:
-    """EXIF of the upright picture, and the orientation that it had (`None`: it says nothing).
+    """Return the EXIF of the upright picture, or `None` where it is damaged, and the orientation that it had.
 
-    Bytes are changed in place, so that a camera's private notes, which point into the block, stay whole. `None` where
-    the block is damaged.
+    Bytes are changed in place, so that a camera's private notes, which point into the block, stay whole. The
+    orientation is `None` where the EXIF has none.
     """
     header = ifd.read_header(io.BytesIO(exif))
     if header is None or header.big:
@@ -201,7 +201,7 @@ def _iptc_in(resources: bytes) -> bytes | None:
 
 
 def iptc_segment(iptc: bytes) -> bytes:
-    """IPTC as the APP13 segment of a JPEG file; empty where it is too long for one."""
+    """Return IPTC as the APP13 segment of a JPEG file; empty where it is too long for one."""
     records = iptc + bytes(len(iptc) % 2)
     resource = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(iptc)) + records
     content = b"Photoshop 3.0\0" + resource
@@ -213,7 +213,7 @@ def _raw(directory: ifd.Directory, tag: int) -> bytes | None:
 
 
 def first_integer(directory: ifd.Directory, tag: int, default: int) -> int:
-    """The first value of an integer tag."""
+    """Return the first value of an integer tag, or `default` where there is none."""
     values = directory[tag].integers if tag in directory else ()
     return values[0] if values else default
 

@@ -1,7 +1,8 @@
 """Image file directories: the tags of a TIFF file, and of EXIF, which is a TIFF file without a picture.
 
-Pillow reads them too, but guesses the types of tags when it writes, so that a camera's private notes change. Here an
-entry keeps its type and its bytes.
+Pillow and tifffile read them too, but decode their values: text that is not ASCII changes when Pillow writes it again,
+and tifffile keeps neither types nor bytes of the tags within EXIF. Here a tag keeps its type and its bytes, so that a
+camera's private notes stay whole.
 """
 
 import io
@@ -43,7 +44,7 @@ Directory = dict[int, Tag]
 
 
 class StoredDirectory(Directory):
-    """As it stands in a file. lost: the tags whose values would lie beyond the file's end."""
+    """A directory read from a file. lost: the tags whose values would lie beyond the file's end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class Header(NamedTuple):
 
 
 def read_header(file: BinaryIO) -> Header | None:
-    """The start of a TIFF file or EXIF block, or `None` where it is neither."""
+    """Read the start of a TIFF file or EXIF block; `None` where a file is neither."""
     file.seek(0)
     start = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
@@ -72,7 +73,7 @@ def read_header(file: BinaryIO) -> Header | None:
 
 
 def read_directories(file: BinaryIO, header: Header) -> Iterator[StoredDirectory]:
-    """The directories of a file one by one: pages, previews, masks. One that was there already ends the chain."""
+    """Read the directories of a file one by one: pages, previews, masks. A repeated one ends the chain."""
     seen: set[int] = set()
     offset = header.first
     while offset and offset not in seen:
@@ -132,9 +133,9 @@ def _little_endian(value: bytes, kind: int, order: str) -> bytes:
 
 
 def directory_bytes(directory: Directory, offset: int) -> bytes:
-    """A directory as it stands at `offset` of a little-endian file, with its values and the directories in it.
+    """Lay out a directory for `offset` of a little-endian file, with its values and the directories in it.
 
-    The place of a next directory, which follows the entries, is 0; `next_place` says where that is.
+    The offset of the next directory, which follows the entries, is 0; `next_place` returns where it stands.
     """
     entries = sorted(directory.items())
     body = bytearray()
@@ -156,17 +157,17 @@ def directory_bytes(directory: Directory, offset: int) -> bytes:
 
 
 def next_place(directory: Directory, offset: int) -> int:
-    """Where a directory written at `offset` keeps the place of the next."""
+    """Return where a directory written at `offset` keeps the offset of the next one."""
     return offset + 2 + 12 * len(directory)
 
 
 def block(directory: Directory) -> bytes:
-    """A directory alone, as EXIF holds it."""
+    """Lay out a directory alone, as EXIF holds it."""
     return b"II*\0" + struct.pack("<I", 8) + directory_bytes(directory, 8)
 
 
 def parse_block(content: bytes) -> Directory | None:
-    """The first directory of an EXIF block, or `None` where it is damaged."""
+    """Read the first directory of an EXIF block; `None` where it is damaged."""
     file = io.BytesIO(content)
     header = read_header(file)
     if header is None:
@@ -178,17 +179,17 @@ def parse_block(content: bytes) -> Directory | None:
 
 
 def short(*values: int) -> Tag:
-    """16-bit integers."""
+    """Make a tag of 16-bit integers."""
     return Tag(3, len(values), struct.pack(f"<{len(values)}H", *values))
 
 
 def long(*values: int) -> Tag:
-    """32-bit integers."""
+    """Make a tag of 32-bit integers."""
     return Tag(4, len(values), struct.pack(f"<{len(values)}I", *values))
 
 
 def rational(value: float) -> Tag:
-    """A fraction of two 32-bit integers."""
+    """Make a tag of a fraction of two 32-bit integers."""
     numerator, denominator = float(value).as_integer_ratio()
     if max(numerator, denominator) >= 1 << 32:
         numerator, denominator = round(value * 10_000), 10_000
@@ -196,5 +197,5 @@ def rational(value: float) -> Tag:
 
 
 def undefined(value: bytes) -> Tag:
-    """Bytes."""
+    """Make a tag of bytes."""
     return Tag(7, len(value), value)

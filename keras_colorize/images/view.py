@@ -35,6 +35,7 @@ def read_photo(
     *,
     box: Box | None = None,
     name: str | None = None,
+    remarks: list[str] | None = None,
 ) -> np.ndarray:
     """Read a photo as 8-bit sRGB: the first picture of `read_pictures`, with its transparency laid over white.
 
@@ -44,6 +45,7 @@ def read_photo(
         resize: with a `size`, "crop" cuts the centre square of the short side first and "squash" scales both axes.
         box: a part of the upright photo, relative (top, left, bottom, right), which is cut out first.
         name: the photo's name in error messages; the path unless given.
+        remarks: receives sentences about colours that could not be read as they are, such as a profile that is cut off.
 
     Returns:
         rgb_u8 `(H, W, 3)` uint8, or `(size, size, 3)`.
@@ -58,7 +60,9 @@ def read_photo(
     height, width = (box[2] - box[0], box[3] - box[1]) if box else (1.0, 1.0)
     least_side = None if size is None else int(_DRAFT_GAP * size / max(min(height, width), 1e-3))
     read = _read_recent if box is not None and isinstance(file, (str, Path)) else read_flat
-    whole = read(file, least_side=least_side, name=name)
+    whole, told = read(file, least_side=least_side, name=name)
+    if remarks is not None:
+        remarks += told
     region = _region(whole.size, box, square=size is not None and resize == "crop")
     # Cut first: `resize(box=…)` would let the pixels around the region into its edges.
     part = whole if region == (0, 0, *whole.size) else whole.crop(region)

@@ -1,4 +1,4 @@
-"""Writers for what Pillow cannot write: PNG and PPM with 16 bits per sample in colour, and TIFF page by page."""
+"""Writers of files that Pillow cannot write: PNG and PPM of 16 bits per sample in colour, and TIFF page by page."""
 
 import struct
 import zlib
@@ -38,10 +38,12 @@ def _samples(picture: Picture, rows: slice, dtype: str) -> np.ndarray:
 
 
 def write_deep_png(file: BinaryIO, picture: Picture, chunks: list[tuple[bytes, bytes]]) -> None:
-    """A PNG with 16 bits per sample, grey or RGB, with or without transparency.
+    """Write a PNG of 16 bits per sample, grey or RGB, with or without transparency.
 
     Args:
-        chunks: what stands before the pixels, such as EXIF: names and contents.
+        file: open for binary writing.
+        picture: of 16 bits.
+        chunks: names and contents of the chunks before the pixels, such as EXIF.
     """
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[_channels(picture)]
     file.write(b"\x89PNG\r\n\x1a\n")
@@ -62,7 +64,7 @@ def write_deep_png(file: BinaryIO, picture: Picture, chunks: list[tuple[bytes, b
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:
-    """Each row minus its left or its upper neighbour, whichever leaves less (PNG specification, 9.2 and 12.8)."""
+    """Subtract from each row its left or its upper neighbour, whichever leaves less (PNG specification, 9.2, 12.8)."""
     left = rows.copy()
     left[:, step:] -= rows[:, :-step]
     up = rows - np.concatenate([above, rows[:-1]])
@@ -80,7 +82,7 @@ def _chunk(file: BinaryIO, name: bytes, content: bytes) -> None:
 
 
 def write_ppm(file: BinaryIO, picture: Picture) -> None:
-    """A PPM of RGB or PGM of grey with 8 or 16 bits per sample."""
+    """Write a PPM of RGB or a PGM of grey, of 8 or 16 bits per sample."""
     largest, dtype = (255, "u1") if picture.depth == 8 else (65535, ">u2")
     file.write(b"P%d\n%d %d\n%d\n" % (5 if picture.is_grey else 6, picture.width, picture.height, largest))
     for rows in _blocks(picture, dtype):
@@ -91,10 +93,13 @@ def write_ppm(file: BinaryIO, picture: Picture) -> None:
 
 
 class TiffWriter:
-    """Writes pages one after another, so that no more than one has to be in memory.
+    """A TIFF file to which pages are appended one by one, so that only one has to be in memory.
 
-    Pages are in strips, uncompressed or deflated with horizontal differencing (TIFF 6.0, section 14, and its
-    Technical Note 2), transparency unassociated.
+    Pages are stored in strips, uncompressed or deflated with horizontal differencing (TIFF 6.0, section 14, and its
+    Technical Note 2), with unassociated alpha.
+
+    Args:
+        file: open for binary writing, and empty.
     """
 
     def __init__(self, file: BinaryIO) -> None:

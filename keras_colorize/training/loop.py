@@ -215,12 +215,12 @@ class _Run:
                 saver.save_at_the_end(position)
 
     def _introduce(self, starts_from: str, remarks: Sequence[str]) -> None:
-        """Show the header, and keep it in the run's notes with every photo that was left out."""
+        """Show the header, and keep it in the run's notes with what the scan says about single photos."""
         lines = self.task.header(self.folder, starts_from, list(remarks))
         self.reporter.header(lines)
         with self.folder.notes_file.open("a", encoding="utf-8") as notes:
             notes.writelines(f"{name}: {value}\n" for name, value in lines)
-            notes.writelines(f"{line}\n" for line in self.task.photos_left_out())
+            notes.writelines(f"{line}\n" for line in self.task.photo_notes())
 
     def _loop(self, position: Position, record: Record, saver: Saver, progress: EpochProgress) -> None:
         """Take steps until the run is finished or must stop; write a row of means per logging interval."""

@@ -199,11 +199,10 @@ class Task:
             lines.append(("parallel", self.parallel.describe()))
         return [*lines, ("run", str(folder)), *(("note", remark) for remark in (*remarks, *self.source.notes))]
 
-    def photos_left_out(self) -> list[str]:
-        """Return a line for each photo that the scan left out, with the reason."""
-        photo_sets = {"training": self.training_photos, "validation": self.validation_photos}
-        return [
-            f"left out of {split}: {photo.name}: {photo.reason}"
-            for split, photos in photo_sets.items()
-            for photo in photos.left_out
-        ]
+    def photo_notes(self) -> list[str]:
+        """Return a line for each photo that the scan left out or has a remark about, with the reason."""
+        lines = []
+        for split, photos in {"training": self.training_photos, "validation": self.validation_photos}.items():
+            lines += [f"left out of {split}: {photo.name}: {photo.reason}" for photo in photos.left_out]
+            lines += [f"used for {split}: {name}: {remark}" for name, remark in photos.remarks.items()]
+        return lines
