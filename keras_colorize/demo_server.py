@@ -11,11 +11,11 @@ from keras_colorize.errors import ColorizeError
 
 MODEL = "/model.tflite"
 RUNTIME = "/vendor/litert.js"
-# What belongs to the page, among what lies in its folder: no build files, no node_modules.
+# The files of the page; its folder also holds build files and node_modules.
 PARTS = ("*.html", "*.css", "*.js", "*.tflite", "vendor/**/*.js", "vendor/**/*.wasm")
-# Of every answer. The first two isolate the page from others, without which browsers give it no shared memory and so
-# no threads; the third lets it load its own parts under that rule; the fourth holds it to its word that nothing leaves
-# the device.
+# Headers of every answer. The first two isolate the page from others: without them browsers give it no shared memory
+# and so no threads. The third lets it load its own parts under that rule. The fourth prevents that it sends anything
+# anywhere.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -34,14 +34,17 @@ def demo_folder() -> Path:
 
 
 def demo_files(folder: Path, model_file: Path | None = None) -> dict[str, Path]:
-    """What is served: address → file. Nothing else can be asked for, whatever the address.
+    """List the files that the server may send, by address. It sends no other file, whatever the address.
 
     Args:
-        folder: with the page and its vendored runtime.
-        model_file: served as `/model.tflite` instead of the one in `folder`.
+        folder: contains the page and its vendored runtime.
+        model_file: sent as `/model.tflite` instead of the file in `folder`.
+
+    Returns:
+        address → file.
 
     Raises:
-        ColorizeError: the runtime is not vendored, or `model_file` is no TFLite model.
+        ColorizeError: the page or its runtime is missing, or `model_file` is no TFLite model.
     """
     files = {
         f"/{file.relative_to(folder).as_posix()}": file
@@ -64,15 +67,17 @@ def demo_files(folder: Path, model_file: Path | None = None) -> dict[str, Path]:
 
 
 def make_server(files: dict[str, Path], host: str = "127.0.0.1", port: int = 0) -> ThreadingHTTPServer:
-    """A server for files of `demo_files`, bound and listening; `serve_forever` runs it, `server_close` ends it.
+    """Make a server for the files of `demo_files` that is bound and listens.
+
+    `serve_forever` runs it and `server_close` ends it.
 
     Args:
         files: address → file.
         host: a name or an address of this machine.
-        port: 0 takes a free one; `server_port` says which.
+        port: a port number; 0 takes any free port, and `server_port` tells which.
 
     Raises:
-        ColorizeError: host and port cannot be had.
+        ColorizeError: the host and the port cannot be used.
     """
     try:
         return _Server((host, port), files)
@@ -95,7 +100,7 @@ class _Handler(SimpleHTTPRequestHandler):
     server: _Server
     server_version = "keras-colorize"
     sys_version = ""
-    # Not the machine's own table of types, which may lack wasm or call scripts plain text.
+    # Instead of the machine's own table of types, which may lack wasm or declare scripts as plain text.
     extensions_map = {  # noqa: RUF012 (as the base class has it)
         ".html": "text/html; charset=utf-8",
         ".css": "text/css; charset=utf-8",
@@ -122,7 +127,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence: the browser's own tools show requests."""
+        """Print nothing, since the browser's own tools show requests."""
 
     def _file(self) -> Path | None:
         return self.server.files.get(unquote(urlsplit(self.path).path))

@@ -1,4 +1,4 @@
-"""What the machine can do, and what `auto` makes of it."""
+"""The hardware of this machine, and the settings that `auto` stands for on it."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ import tensorflow as tf
 
 # Tensor cores of compute capability 8.0 and later multiply bfloat16.
 BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
-# A GPU-less machine gains from bfloat16 only with instructions for it.
+# A machine without a GPU gains from bfloat16 only if its processor has instructions for it.
 BFLOAT16_CPU_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def resolve_precision(precision: str) -> str:
-    """`auto` → `bfloat16` where the hardware multiplies it natively, else `float32`; other values as they are."""
+    """Resolve `auto` to `bfloat16` where the hardware multiplies it natively, else to `float32`; keep other values."""
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")
@@ -23,12 +23,12 @@ def resolve_precision(precision: str) -> str:
 
 
 def resolve_jit(jit: str) -> bool:
-    """`auto` → compile the whole step with XLA on a GPU only: on a CPU it makes a GAN step slower."""
+    """Say whether XLA compiles the whole step. `auto` means on a GPU only: on a CPU a GAN step becomes slower."""
     return bool(tf.config.list_physical_devices("GPU")) if jit == "auto" else jit == "on"
 
 
 def describe_device() -> str:
-    """For the header: the GPUs' names, or the CPU with its number of cores."""
+    """Name the GPUs, or the CPU with its number of cores."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
@@ -38,12 +38,12 @@ def describe_device() -> str:
 
 
 def processors() -> int:
-    """Processors that this process may use."""
+    """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_flags() -> set[str]:
-    """The processor's feature flags where the system tells them (Linux); empty elsewhere."""
+    """Return the processor's feature flags on Linux, and an empty set elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

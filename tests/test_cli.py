@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from keras_colorize.cli import main
-from keras_colorize.cli.messages import error_line
+from keras_colorize.cli.messages import disk_error_line, error_line
 from keras_colorize.errors import ColorizeError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +66,11 @@ def test_errors_speak_of_flags_and_commands_at_the_command_line_only():
     )
     assert error_line(KeyboardInterrupt("stopped\nby Ctrl-C"), {}) == "stopped by Ctrl-C"
     assert (error.action, pickle.loads(pickle.dumps(error)).details) == ("train", {"model": "unet"})
+
+
+def test_a_disk_error_without_a_number_is_taken_for_a_full_disk():
+    line = disk_error_line(OSError("a checkpoint needs 17 MB"), {"out": "--out"})
+    assert line == "a checkpoint needs 17 MB; free some space, or choose another folder with --out"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ ACTIONS = {
     "export_tflite": "keras-colorize export --format tflite writes one",
 }
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+# A library that writes files gives no number with its error; a full disk is the usual cause.
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, None}
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
