@@ -131,7 +131,10 @@ def test_a_folder_that_cannot_be_written(capsys, tmp_path, photo_folder):
     blocked = tmp_path / "file"
     blocked.write_text("")
     message = fails(capsys, "--data", str(photo_folder), "--out", str(blocked / "runs"), *TINY)
-    assert "--out" in message
+    assert f"since '{blocked}' is a file: choose another with --out" in message
+    assert f"'{blocked}' cannot be a folder" in fails(capsys, "--out", str(blocked), *TINY)
+    if Path("/proc/self").exists():
+        assert "'/proc' cannot be written" in fails(capsys, "--out", "/proc/x", *TINY)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

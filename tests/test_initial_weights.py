@@ -11,6 +11,7 @@ from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import pack_weights
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.generator import load_generator
+from keras_colorize.training import build_stages
 from keras_colorize.training import loop as train
 from keras_colorize.training.initial_weights import load_initial_weights
 
@@ -52,5 +53,23 @@ def test_missing_weights_are_a_line(photo_folder, tmp_path, capsys):
 
 def test_a_system_without_packaged_weights_cannot_start_from_them(photo_folder):
     recipe = small_recipe(photo_folder).with_values(name="unet_skip", initial_weights="zoo")
-    with pytest.raises(ColorizeError, match="no weights for 'unet_skip'; it has weights for: vivid"):
+    with pytest.raises(ColorizeError, match=r"'unet_skip' comes without weights \(with weights: .*vivid"):
         load_initial_weights(build_generator(recipe, image_size=32), recipe)
+
+
+@pytest.mark.parametrize(("setting", "moves"), [("auto", False), ("off", True)])
+def test_normalization_keeps_the_statistics_of_initial_weights(setting, moves):
+    recipe = small_recipe(Path()).with_values(initial_weights="some.npz", freeze_statistics=setting)
+    (stage,) = build_stages(recipe)
+    layer = stage.trainer.generator.get_layer("encoder_1_down_bn")
+    before = [np.array(value) for value in layer.get_weights()]
+    kernel = np.array(stage.trainer.generator.get_layer("encoder_1_down").kernel)
+    stage.trainer.train_step(np.random.default_rng(0).integers(0, 256, (4, 36, 36, 3), np.uint8))
+    same = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
+    assert same == [not moves] * 4
+    assert not np.array_equal(kernel, stage.trainer.generator.get_layer("encoder_1_down").kernel)
+
+
+def test_fresh_weights_learn_their_statistics():
+    (stage,) = build_stages(small_recipe(Path()))
+    assert stage.trainer.generator.get_layer("encoder_1_down_bn").trainable

@@ -17,8 +17,9 @@ from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.log import RunLog, read_log
 from keras_colorize.training import CompiledSteps
 from keras_colorize.training import loop as train
+from keras_colorize.training.checkpoints import newest_position
 from tests.conftest import write_photos
-from tests.tiny_runs import tiny, weights
+from tests.tiny_runs import assert_same_runs, tiny, weights
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def test_photos_left_out_are_named_in_the_log(finished):
     folder, _ = finished
     notes = folder.notes_file.read_text()
     assert "a remark" in notes
+    assert "starts from: fresh weights (seed 0)\n" in notes
     assert re.search(r"to beat: validation photos left grey: ab MAE [1-9]\d\.\d\d, PSNR \d\d\.\d\d\n", notes)
     assert "left out of training: old_grey.png: grey" in notes
     assert "left out of training: torn.jpg: " in notes
@@ -133,8 +135,47 @@ def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, mo
 
 def test_a_finished_run_says_so(finished):
     folder, _ = finished
-    with pytest.raises(ColorizeError, match=r"finished after \d+ steps"):
+    with pytest.raises(ColorizeError, match=r"finished after \d+ steps \(3 epochs\)") as caught:
         train.resume(folder)
+    assert (caught.value.action, caught.value.details) == ("extend", {"run": folder})
+    with pytest.raises(ColorizeError, match=r"`epochs` is 2: .* has trained for 3 already"):
+        train.resume(folder, epochs=2)
+    assert folder.recipe().schedule.epochs == 3
+
+
+@pytest.mark.parametrize("stops", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["finished", "stopped"])
+def test_an_extended_run_is_the_longer_one(finished, tmp_path, monkeypatch, stops):
+    """Weights, both optimizers, seeds, log and events are those of the run that had all its epochs from the start."""
+    whole, photos = finished
+    if stops:
+        press_ctrl_c_during_step(3, monkeypatch)
+    folder = train.start(tiny(photos, "schedule.epochs=2"), tmp_path, stop=Interruption())
+    monkeypatch.undo()
+    position = newest_position(folder.checkpoints)
+    assert position is not None and position.finished is not stops
+    train.resume(folder, epochs=3)
+    assert folder.recipe().schedule.epochs == 3
+    assert_same_runs(whole, folder)
+    notes = folder.notes_file.read_text()
+    assert "epochs: 3 instead of 2" in notes
+    assert f"starts from: checkpoint of step {position.step}\n" in notes
+
+
+def test_an_extension_that_is_killed_at_once_goes_on(finished, tmp_path, monkeypatch):
+    _, photos = finished
+    folder = train.start(tiny(photos, "schedule.epochs=1"), tmp_path)
+
+    def killed(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(CompiledSteps, "train", killed)
+    with pytest.raises(SystemExit):
+        train.resume(folder, epochs=2)
+    monkeypatch.undo()
+    train.resume(folder)
+    position = newest_position(folder.checkpoints)
+    assert position is not None and position.finished
+    assert read_log(folder.log_file)[-1]["epoch"] == 2
 
 
 def test_a_checkpoint_of_another_network_is_refused(finished, tmp_path):

@@ -398,3 +398,28 @@ def test_tfds_that_cannot_be_prepared(tfds, monkeypatch):
         monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", Mock(side_effect=error))
         with pytest.raises(ColorizeError, match=f"'tfds:tiny_photos' could not be prepared: {message}$"):
             open_source("tfds:tiny_photos", **FRACTIONS)
+
+
+def test_tfds_without_network_says_so_soon_and_once(tfds, monkeypatch, capfd):
+    import socket
+
+    def unreachable(address, timeout):
+        assert address == ("www.robots.ox.ac.uk", 443) and timeout <= 10
+        raise OSError(113, "No route to host")
+
+    monkeypatch.setattr("keras_colorize.data.tfds.getproxies", dict)
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    message = r"'tfds:oxford_flowers102' must be downloaded once, and www\.robots\.ox\.ac\.uk cannot be reached"
+    with pytest.raises(ColorizeError, match=message):
+        open_source("tfds:oxford_flowers102", **FRACTIONS)
+    assert capfd.readouterr().err == ""
+
+
+def test_tfds_downloads_give_up_after_a_few_retries():
+    downloader = pytest.importorskip("tensorflow_datasets.core.download.downloader")
+    from keras_colorize.data.tfds import RETRIES, _few_retries
+
+    before = downloader.MAX_RETRIES
+    with _few_retries():
+        assert downloader.MAX_RETRIES == RETRIES < before
+    assert before == downloader.MAX_RETRIES

@@ -187,7 +187,7 @@ def test_every_operation_of_the_step_runs_on_a_gpu(name, built):
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
     names = {node.op for node in nodes} - STRUCTURE
-    assert {"Conv2D", "Conv2DBackpropInput", "SelectV2", "ResourceApplyAdam"} & names
+    assert names >= {"Conv2D", "Conv2DBackpropInput", "SelectV2", "ResourceApplyAdam"}
     assert not any(op.startswith(("Py", "EagerPy", "String", "Decode", "Regex")) for op in names)
     for op in sorted(names):
         devices = {kernel.device_type for kernel in kernels.get_registered_kernels_for_op(op).kernel}

@@ -120,16 +120,12 @@ def run(options: argparse.Namespace) -> None:
 
 def _recipe(options: argparse.Namespace, values: dict[str, object]) -> "tuple[Recipe, list[str]]":
     """Return the recipe with the arguments' values, shrunk where that is asked for, and remarks for the header."""
-    from keras_colorize.recipes import Recipe, packaged_names
+    from keras_colorize.recipes import Recipe, packaged_sha256
     from keras_colorize.recipes.shrink import SAMPLE, SMOKE, shrink
 
     recipe = Recipe.load(options.recipe or options.model or DEFAULT_MODEL, options.set).with_values(**values)
-    if recipe.initial_weights == "zoo" and recipe.name not in packaged_names():
-        names = packaged_names()
-        raise ColorizeError(
-            f"--from-zoo: the package has no weights for '{recipe.name}'; it has weights for {', '.join(names)}:"
-            f" --model {names[0]} --from-zoo, or give a file with --from-weights"
-        )
+    if recipe.initial_weights == "zoo":
+        packaged_sha256(recipe.name)  # raises where the package has none
     kept = {*values, *(item.partition("=")[0].strip() for item in options.set)}
     if options.smoke:
         recipe, changes = shrink(recipe, SMOKE, kept)

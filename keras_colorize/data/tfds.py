@@ -1,19 +1,36 @@
-"""TensorFlow Datasets."""
+"""TensorFlow Datasets as a source of photos."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from keras_colorize.data.splits import SPLITS, Photo, Source, Split, carve, counted
 from keras_colorize.errors import ColorizeError, did_you_mean
 
+CONNECT_SECONDS = 8.0  # to see whether a data set's server can be reached
+RETRIES = 3  # of a download; they take three seconds
+
 
 class TfdsSource(Source):
-    """A TFDS data set with an "image" feature; downloaded and prepared at first use.
+    """A TFDS data set with an "image" feature, which is downloaded and prepared at first use.
 
     Its own train, validation and test splits are used; a missing one is taken out of train. Records can be read in one
-    pass only, and come encoded, so that the same decoder reads them as every other photo.
+    pass only. They come encoded, so that the same reader decodes them as every other photo.
+
+    Args:
+        spec: `NAME[/CONFIG][:VERSION]`.
+        validation_fraction: share of the training photos for validation, where the data set has no such split.
+        test_fraction: the same for the test.
+
+    Raises:
+        ColorizeError: TensorFlow Datasets is missing, there is no such data set, it holds no photos, or it cannot be
+            downloaded.
     """
 
     reopens = False
@@ -42,7 +59,12 @@ class TfdsSource(Source):
                 f"data 'tfds:{spec}' has no feature 'image' that holds photos (its features: {', '.join(features)})"
             )
         try:
-            self._builder.download_and_prepare()
+            if not (Path(self._builder.data_path) / "dataset_info.json").is_file():
+                _check_server(spec, self._builder)
+            with _few_retries():
+                self._builder.download_and_prepare()
+        except ColorizeError:
+            raise
         except Exception as error:  # network, disk, data that must be downloaded by hand
             raise ColorizeError(f"data 'tfds:{spec}' could not be prepared: {_one_line(error)}") from error
 
@@ -63,7 +85,7 @@ class TfdsSource(Source):
         super().__init__(f"tfds:{self._builder.info.full_name}: {counted(splits)}", splits, notes)
 
     def open(self, split: Split, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Path | BytesIO]]:
-        """One pass over the records, yielding those asked for; see `Source.open`."""
+        """Pass once over the records and yield those asked for; see `Source.open`."""
         tfds: Any = self._tfds
         wanted = {photo.name: photo for photo in photos}
         if not wanted:
@@ -80,6 +102,43 @@ class TfdsSource(Source):
                 yield photo, BytesIO(record["image"])
             if not wanted:
                 return
+
+
+def _check_server(spec: str, builder: Any) -> None:
+    """Check that the first server of a data set can be reached: TFDS itself would try for minutes.
+
+    Raises:
+        ColorizeError: it cannot be reached, and TFDS has downloaded nothing before.
+    """
+    urls: Mapping[str, Any] = getattr(builder, "url_infos", {})
+    host = next((host for host in (urlsplit(url).hostname for url in urls) if host), None)
+    place = Path(builder.data_path)  # ROOT/NAME/…/VERSION
+    root = next((folder.parent for folder in place.parents if folder.name == builder.name), place)
+    if host is None or getproxies() or any((root / "downloads").glob("**/*.INFO")):  # of finished downloads
+        return
+    try:
+        socket.create_connection((host, 443), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ColorizeError(
+            f"data 'tfds:{spec}' must be downloaded once, and {host} cannot be reached"
+            f" ({error.strerror or error}): connect to the network, or choose other data"
+        ) from error
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Let TFDS try a download a few times only, and without a warning each time."""
+    from tensorflow_datasets.core.download import downloader
+
+    logger = logging.getLogger("urllib3.connectionpool")
+    retries, level = downloader.MAX_RETRIES, logger.level
+    downloader.MAX_RETRIES = RETRIES
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = retries
+        logger.setLevel(level)
 
 
 def _one_line(error: Exception) -> str:

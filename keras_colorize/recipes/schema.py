@@ -183,7 +183,8 @@ class Recipe:
     """A system and its training: everything that is needed to repeat a run.
 
     The generator starts from `initial_weights`: a file of weights, or "zoo" for the packaged weights of the system of
-    this name. Without them, an architecture with such an encoder starts from `encoder_weights`, a file of ImageNet
+    this name. `freeze_statistics` then keeps the statistics of batch normalization as they are; "auto" does so wherever
+    there are initial weights. Without them, an architecture with such an encoder starts from `encoder_weights`, a file of ImageNet
     weights that `encoder_sha256` checks (keras_colorize.models.encoder). With `hints` the generator takes colours at
     places beside lightness. `backbone_weights` applies to every network that others have trained: encoders, extractors,
     VGG, and the Inception of FID. `stochastic` keeps dropout active when photos are colorized; it is the model's only
@@ -198,6 +199,7 @@ class Recipe:
     discriminator: Network | None = None
     backbone_weights: Literal["pretrained", "random"] = "pretrained"
     initial_weights: str = ""
+    freeze_statistics: Literal["auto", "on", "off"] = "auto"
     encoder_weights: str = ""
     encoder_sha256: str = ""
     hints: bool = False

@@ -5,9 +5,8 @@ from pathlib import Path
 import keras
 
 from keras_colorize import models
-from keras_colorize.errors import ColorizeError
 from keras_colorize.models.weights import load_packaged, load_weights_file
-from keras_colorize.recipes import Recipe, packaged_names
+from keras_colorize.recipes import Recipe
 
 
 def load_initial_weights(generator: keras.Model, recipe: Recipe) -> str:
@@ -21,11 +20,6 @@ def load_initial_weights(generator: keras.Model, recipe: Recipe) -> str:
             another network.
     """
     if recipe.initial_weights == "zoo":
-        if recipe.name not in packaged_names():
-            raise ColorizeError(
-                f"initial_weights is 'zoo', and the package has no weights for '{recipe.name}';"
-                f" it has weights for: {', '.join(packaged_names())}"
-            )
         load_packaged(recipe.name, generator)
         return f"packaged weights of {recipe.name}"
     if recipe.initial_weights:

@@ -57,6 +57,8 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     }
     size, precision = recipe.data.image_size, resolve_precision(recipe.runtime.precision)
     generator = build_generator(recipe, image_size=size, precision=precision)
+    if freezes_statistics(recipe):
+        freeze_statistics(generator)
     features = None
     if recipe.loss.perceptual_weight:
         with dtype_policy(precision):
@@ -82,6 +84,24 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     alone = SupervisedTrainer(generator, **options)
     alone.compile(Adam(recipe.pretrain.learning_rate, recipe.pretrain.beta_1), jit_compile=jit)
     return [Stage("pretrain", alone, recipe.pretrain.epochs), main]
+
+
+def freezes_statistics(recipe: Recipe) -> bool:
+    """Return whether batch normalization keeps the statistics of the initial weights: "auto" does where there are some.
+
+    [choice] A few photos of one place differ from those that a network was trained on. In training mode, their batches
+    would change what every layer sees at once, and the weights would follow that change before they learn any colour.
+    """
+    if recipe.freeze_statistics == "auto":
+        return bool(recipe.initial_weights)
+    return recipe.freeze_statistics == "on"
+
+
+def freeze_statistics(network: keras.Model) -> None:
+    """Let batch normalization work as in inference, with its scales and offsets fixed too."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
 
 
 def learning_rate(options: Optimizer) -> float | WarmupAndDecay:

@@ -22,7 +22,7 @@ from keras_colorize.training.early_stopping import FidMonitor
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.header import describe_run, grey_figures
 from keras_colorize.training.initial_weights import load_initial_weights
-from keras_colorize.training.stages import build_stages
+from keras_colorize.training.stages import build_stages, freezes_statistics
 from keras_colorize.training.steps import CompiledSteps
 from keras_colorize.training.supervised import VALIDATION_MEANS, SupervisedTrainer
 
@@ -107,6 +107,8 @@ class Task:
             starts_from = f"{origin} (the encoder), the rest fresh (seed {recipe.runtime.seed})"
         else:
             starts_from = load_initial_weights(generator, recipe)
+            if freezes_statistics(recipe):
+                starts_from += "; the statistics of batch normalization stay as they are"
         for stage in self.stages:
             if stage.trainer.averages is not None:
                 stage.trainer.averages.start_over()
