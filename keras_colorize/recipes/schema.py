@@ -184,11 +184,11 @@ class Recipe:
 
     The generator starts from `initial_weights`: a file of weights, or "zoo" for the packaged weights of the system of
     this name. `freeze_statistics` then keeps the statistics of batch normalization as they are; "auto" does so wherever
-    there are initial weights. Without them, an architecture with such an encoder starts from `encoder_weights`, a file of ImageNet
-    weights that `encoder_sha256` checks (keras_colorize.models.encoder). With `hints` the generator takes colours at
-    places beside lightness. `backbone_weights` applies to every network that others have trained: encoders, extractors,
-    VGG, and the Inception of FID. `stochastic` keeps dropout active when photos are colorized; it is the model's only
-    noise (report B).
+    there are initial weights. Without them, an architecture with such an encoder starts from `encoder_weights`, a file
+    of ImageNet weights that `encoder_sha256` checks (keras_colorize.models.encoder). With `hints` the generator takes
+    colours at places beside lightness. `backbone_weights` applies to every network that others have trained: encoders,
+    extractors, VGG, and the Inception of FID. `stochastic` keeps dropout active when photos are colorized; it is the
+    model's only noise (report B).
     """
 
     name: str = ""
