@@ -44,7 +44,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What `convert` wrote, and what it left alone, in words."""
+    """The result of `convert`: the files written, and remarks on entries that were left alone."""
 
     networks: list[Converted]
     remarks: list[str]

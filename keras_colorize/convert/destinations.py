@@ -1,4 +1,4 @@
-"""What is read and written, known to be good before anything slow begins."""
+"""Checks of the files that a conversion reads and writes, before anything slow begins."""
 
 from pathlib import Path
 

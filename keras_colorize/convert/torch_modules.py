@@ -22,7 +22,7 @@ def _up(channels: int, filters: int, bias: bool = False) -> nn.Module:
 
 
 class UNetBlock(nn.Module):
-    """What came in beside what `model` makes of it: (B, C, H, W) → (B, 2C, H, W)."""
+    """Concatenation of the input and the output of `model`: (B, C, H, W) → (B, 2C, H, W)."""
 
     def __init__(self, *steps: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a run writes as it goes: the log's rows, TensorBoard's events, previews, curves and remarks."""
+"""The record of a run: rows of the log, TensorBoard's events, previews, curves and remarks."""
 
 from collections.abc import Callable
 from typing import Protocol
