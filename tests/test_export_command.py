@@ -27,6 +27,8 @@ from tests.exports import random_colorizer, small_colorizer
         ({"format": "saved_model", "core": True}, "signature predict_ab"),
         ({"format": "saved_model", "size": 64}, "takes any size"),
         ({"format": "tflite", "size": 0}, "`size` is 0: expected 8 to 4096 pixels, or any"),
+        ({"format": "onnx", "size": -1}, "`size` is -1: expected 8 to 4096 pixels, or any"),
+        ({"format": "tflite", "size": 5000, "core": True}, "`size` is 5000: expected 8 to 4096 pixels, or any"),
         ({"format": "tflite", "vividness": float("nan")}, "`vividness` is nan"),
         ({"format": "tflite", "vividness": -1.0}, "`vividness` is -1"),
         ({"format": "saved_model", "max_megapixels": 0.0}, "`max_megapixels` is 0"),
@@ -113,7 +115,7 @@ def test_tflite_in_full(tmp_path):
 
 def test_a_core_of_a_size_that_does_not_fit(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    with pytest.raises(ColorizeError, match="needs a multiple of 16"):
+    with pytest.raises(ColorizeError, match="`size` is 40: .* needs a multiple of 16, such as 32 or 48"):
         export(small_colorizer(), ExportRequest("tflite", core=True, size=40), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -32,6 +32,19 @@ def test_any_batch_height_and_width(exported):
     np.testing.assert_array_equal(runtime(batch)[0], runtime(batch[:1])[0])
 
 
+@pytest.mark.parametrize("size", [20, 33])
+def test_one_size_that_is_not_the_networks(exported, size):
+    import onnxruntime
+
+    colorizer, graph, _ = exported
+    content = onnx.convert(graph, size, core=False)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape[1:] == session.get_outputs()[0].shape[1:] == [size, size, 3]
+    squares = [photo[:size, :size] for photo in photos() if min(photo.shape[:2]) >= size]
+    found = Reference(colorizer, multiple=graph.multiple).compare(onnx.OnnxRuntime(content), squares)
+    assert found.grey_levels.mean < 1.5
+
+
 def test_names_and_shapes(exported):
     import onnxruntime
 

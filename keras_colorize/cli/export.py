@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="Q",
         help="of TFLite: none (default), float16, dynamic (weights in int8), int8 (activations too)",
     )
-    parser.add_argument("--size", metavar="S", help="height and width that the file takes, in pixels, or any")
+    parser.add_argument("--size", metavar="S", help="height and width that the file takes: 8 to 4096 pixels, or any")
     parser.add_argument("--core", action="store_true", help="only L → ab, without the photo around it (TFLite, ONNX)")
     parser.add_argument("--vividness", type=float, default=1.0, metavar="X", help="built in (default: %(default)s)")
     parser.add_argument(
@@ -81,16 +81,13 @@ def run(options: argparse.Namespace) -> None:
     )
     if report.to_float is not None:
         show(f"from the float32 file: mean {report.to_float:.3f} grey levels")
-    show(f"one photo of {_size(colorizer.image_size)}: {_times(report.milliseconds)}")
+    side = request.side(colorizer.image_size) or colorizer.image_size
+    show(f"one photo of {side}×{side}: {_times(report.milliseconds)}")
     if report.photo_milliseconds:
         show(f"one photo of 1.4 megapixels: {_times(report.photo_milliseconds)}")
     for remark in report.remarks:
         show(remark)
     show(f"report: {out / REPORT_FILE}")
-
-
-def _size(side: int) -> str:
-    return f"{side}×{side}"
 
 
 def _times(milliseconds: dict[str, float]) -> str:

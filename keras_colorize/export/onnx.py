@@ -1,4 +1,4 @@
-"""ONNX files, and onnxruntime that checks and times them."""
+"""ONNX files: their conversion with standard operators, and onnxruntime, which verifies and times them."""
 
 import contextlib
 import io
@@ -20,13 +20,15 @@ _DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
-    """A float32 file, for batches of any length.
+    """Convert a graph to a float32 file for batches of any length.
 
     * `image` uint8 (N, H, W, 3) → `colorized` uint8 (N, H, W, 3)
     * with `core` `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
 
     Args:
+        graph: the graph of a Colorizer.
         size: H and W; None leaves them free.
+        core: convert the network alone.
 
     Raises:
         ColorizeError: there is no ONNX operator for a part of the network.
@@ -37,7 +39,9 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
         spec = tf.TensorSpec((None, size, size, 1), tf.float32, name="L")
         function = lambda L: {"ab": graph.chroma(Inputs(L))}  # noqa: E731
     else:
-        spec = tf.TensorSpec((None, size, size, 3), tf.uint8, name="image")
+        # Free sizes here too: for sizes that it knows tf2onnx writes a rounded scale, which onnxruntime takes for 99
+        # rows where 100 are meant.
+        spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")
         function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
     said = io.StringIO()
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
@@ -45,9 +49,11 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
         with contextlib.redirect_stdout(said):
             traced = tf.function(function, autograph=False)
             model, _ = tf2onnx.convert.from_function(traced, input_signature=[spec], opset=OPSET)
-    except Exception as error:  # the converter raises what it likes
+    except Exception as error:  # the converter raises errors of many classes
         raise ColorizeError(f"this network does not convert to ONNX: {first_line(error)}") from error
     _rename_output(model, "ab" if core else "colorized")
+    if size is not None:
+        _fix_size(model, size)
     strange = {entry.domain for entry in model.graph.node} - _DOMAINS
     if strange:
         raise ColorizeError(f"the ONNX file needs operators that are not standard: {', '.join(sorted(strange))}")
@@ -55,7 +61,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
 
 
 def _rename_output(model: Any, name: str) -> None:
-    """Give the only output a name that does not depend on the converter."""
+    """Rename the only output, so that its name does not depend on the converter."""
     (output,) = model.graph.output
     for node in model.graph.node:
         for names in (node.input, node.output):
@@ -65,12 +71,19 @@ def _rename_output(model: Any, name: str) -> None:
     output.name = name
 
 
+def _fix_size(model: Any, size: int) -> None:
+    """Write height and width into the shapes of input and output."""
+    for tensor in (*model.graph.input, *model.graph.output):
+        for axis in (1, 2):
+            tensor.type.tensor_type.shape.dim[axis].dim_value = size
+
+
 class OnnxRuntime:
     """An ONNX file in onnxruntime, on the CPU.
 
     Args:
         content: the file.
-        threads: that it may use.
+        threads: how many threads it may use.
     """
 
     def __init__(self, content: bytes, threads: int = 2) -> None:
