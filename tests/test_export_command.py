@@ -115,7 +115,7 @@ def test_tflite_in_full(tmp_path):
 
 def test_a_core_of_a_size_that_does_not_fit(tmp_path):
     pytest.importorskip("ai_edge_litert")
-    with pytest.raises(ColorizeError, match="`size` is 40: .* needs a multiple of 16, such as 32 or 48"):
+    with pytest.raises(ColorizeError, match=r"`size` is 40: .* needs a multiple of 16, such as 32 or 48"):
         export(small_colorizer(), ExportRequest("tflite", core=True, size=40), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,7 +1,7 @@
-// The arithmetic of keras_colorize/color.py, photos.py and inference/fullsize.py, on typed arrays.
+// The arithmetic of keras_colorize/color/, inference/frame.py and inference/finish.py, on typed arrays.
 // `rgba`: four bytes per pixel, sRGB. `L`, `ab`: CIE units, D65. Pictures are row by row, channels interleaved.
 
-// Linear sRGB → XYZ and the white point, as in color.py; with XYZ divided by white, CIELAB needs nothing else.
+// Linear sRGB → XYZ and the white point, as in color/lab.py; with XYZ divided by white, CIELAB needs nothing else.
 const WHITE = [0.95047, 1.0, 1.08883];
 const XYZ_FROM_RGB = [
   [0.412453, 0.35758, 0.180423],
@@ -16,12 +16,12 @@ const DELTA = 6 / 29;
 const SLOPE = 1 / (3 * DELTA ** 2);
 const OFFSET = 4 / 29;
 
-// How far outside [0, 1] linear light may lie for a colour to count as in gamut, as in color.py.
+// How far outside [0, 1] linear light may lie for a colour to count as in gamut, as in color/gamut.py.
 const DARK_TOLERANCE = 1e-6;
 const BRIGHT_TOLERANCE = 2e-5;
-const BISECTIONS = 8;
+const BISECTIONS = 10;
 
-// Of the windows, in pixels and squared units of L at the network's size, as in fullsize.py.
+// Of the windows, in pixels and squared units of L at the network's size, as in inference/finish.py.
 const RADIUS = 1;
 const EPSILON = 50;
 
@@ -56,7 +56,7 @@ export function chroma(rgb) {
 }
 
 /**
- * The whole photo in the middle of a square or other frame, never squashed, with mirrored borders: as framing.py fits
+ * The whole photo in the middle of a square or other frame, never squashed, with mirrored borders: as inference/frame.py fits
  * photos for networks of one size. Bicubic over all pixels that fall into one, as Pillow does it.
  *
  * Returns `rgba` of (rows, columns) with alpha 255, and where the photo lies in it: left, top, width, height.
@@ -101,7 +101,7 @@ export function cropped(values, columns, channels, { left, top, width, height })
 
 /**
  * Chroma as a linear function of lightness around each place: the mean slope of the windows over it, through its own
- * L and ab. See `guided_coefficients` of fullsize.py.
+ * L and ab. See `guided_coefficients` of inference/finish.py.
  * L (height, width), ab (height, width, 2) → Float32Array (height, width, 4): slopes of a and b, then offsets.
  */
 export function guidedCoefficients(L, ab, width, height) {
@@ -227,7 +227,7 @@ function linearRgb(fy, a, b, linear) {
   return shown;
 }
 
-/** The same with as much of the chroma as sRGB shows: `clip_chroma` of color.py. */
+/** The same with as much of the chroma as sRGB shows: `clip_chroma` of color/gamut.py. */
 function linearInGamut(fy, a, b, linear) {
   if (linearRgb(fy, a, b, linear)) return;
   let share = 0;

@@ -1,4 +1,4 @@
-"""A runner and its options, known to be good before anything slow begins. Nothing here loads TensorFlow."""
+"""A runner and its options, checked before anything slow begins. Loads no TensorFlow."""
 
 import contextlib
 import importlib.util
@@ -9,12 +9,12 @@ from typing import Any
 from keras_colorize.errors import ColorizeError, did_you_mean
 
 _LOCAL = {"DirectRunner", "SwitchingDirectRunner", "FnApiRunner", "BundleBasedDirectRunner"}
-# Their job server has options that Beam's Python side does not know.
+# The job servers of these have options that Beam's Python side does not know.
 _WITH_JOB_SERVER = {"FlinkRunner", "SparkRunner", "PortableRunner", "PrismRunner"}
 
 
 def check_installed() -> None:
-    """Whether Apache Beam is there.
+    """Check that Apache Beam is installed.
 
     Raises:
         ColorizeError: it is not.
@@ -24,11 +24,11 @@ def check_installed() -> None:
 
 
 def pipeline_options(runner: str, given: Sequence[str]) -> Any:
-    """Beam's `PipelineOptions`.
+    """Make Beam's `PipelineOptions`.
 
     Args:
-        runner: such as DirectRunner or Dataflow; Beam does not look at capitals nor miss the "Runner".
-        given: `KEY=VALUE` for an option `--KEY` of Beam's, or `KEY` for one that is on or off.
+        runner: such as DirectRunner or Dataflow; capitals do not matter, and "Runner" may be left out.
+        given: Beam's options without their dashes: `KEY=VALUE`, or `KEY` for one that is on or off.
 
     Raises:
         ColorizeError: no such runner or option, a value that the option does not take, or an option that the runner
@@ -60,7 +60,7 @@ def pipeline_options(runner: str, given: Sequence[str]) -> Any:
         near = did_you_mean(unknown[0], list(understood))
         raise ColorizeError(f"`beam_option`: Beam has no option '{unknown[0]}'{near}")
     try:
-        beam.Pipeline(options=options)  # the runner looks at its options, and for packages that it needs
+        beam.Pipeline(options=options)  # the runner checks its options and the packages that it needs
     except (ValueError, ImportError) as error:
         raise ColorizeError(f"`runner` {name}: {' '.join(str(error).split())} (`beam_option` KEY=VALUE)") from error
     return options

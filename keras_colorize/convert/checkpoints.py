@@ -1,4 +1,4 @@
-"""PyTorch files → arrays by name, network by network."""
+"""PyTorch files, read as arrays by name, network by network."""
 
 import re
 import warnings
@@ -17,10 +17,10 @@ _LABELS = re.compile(r"GANcriterion\.(real|fake)_label")
 
 
 def read_checkpoint(file: str | Path) -> State:
-    """The tensors of a `.safetensors` file, or of a state dict that `torch.save` wrote, in float32.
+    """Read the tensors of a `.safetensors` file, or of a state dict that `torch.save` wrote, in float32.
 
-    Pickled code is never run: PyTorch reads with `weights_only=True`. The counters `num_batches_tracked`, which
-    nothing here uses, are left out.
+    Pickled code is never run: PyTorch reads with `weights_only=True`. The counters `num_batches_tracked` are left out,
+    since nothing here uses them.
 
     Raises:
         ColorizeError: not a state dict, entries that are not floating-point tensors, or no PyTorch.
@@ -51,9 +51,9 @@ def read_checkpoint(file: str | Path) -> State:
 
 
 def split_networks(file: str | Path, state: State) -> dict[str, State]:
-    """The networks of a file by `GENERATOR` and `DISCRIMINATOR`, or `UNNAMED` where no name says which it is.
+    """Split a file into networks by `GENERATOR` and `DISCRIMINATOR`, or `UNNAMED` where names do not tell.
 
-    `module.`, which `DataParallel` puts in front of every name, is taken off, before and behind a network's name.
+    The prefix `module.` of `DataParallel` is taken off, before and after a network's name.
 
     Raises:
         ColorizeError: two entries differ in these prefixes only.
@@ -76,7 +76,7 @@ def split_networks(file: str | Path, state: State) -> dict[str, State]:
 
 
 def some(names: list[str]) -> str:
-    """`a, b, c and 5 more`: lists of any length in one line."""
+    """Shorten a list to one line: `a, b, c and 5 more`."""
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
@@ -98,11 +98,11 @@ def _import_torch() -> Any:
 def _load_pickle(file: Path) -> Any:
     torch = _import_torch()
     try:
-        with warnings.catch_warnings(action="ignore"):  # about pickle protocols: the error says what there is to say
+        with warnings.catch_warnings(action="ignore"):  # about pickle protocols; the error below tells all
             return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # a damaged file raises whatever its bytes happen to lead to
+    except Exception as error:  # a damaged file can raise any error
         if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise ColorizeError(
                 f"'{file}' holds pickled objects ({found[1]}), and reading those could run any code: "

@@ -1,6 +1,6 @@
-"""Which module of a PyTorch implementation is which layer here.
+"""Spellings: which module of a PyTorch implementation is which layer of a Keras network.
 
-The names follow the depth of the Keras network that is to be filled, so that every recipe of a family is served.
+The names follow the depth of the Keras network to fill, so that they serve every recipe of a family.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Spelling:
     """One way in which PyTorch code names the modules of a network.
 
     Attributes:
-        name: what tells it from others, also which module of `torch_modules` has these names.
+        name: of the spelling; it also selects the module of `torch_modules` that has these names.
         layers: PyTorch's module → the layer that takes its weights.
-        network: the part of the Keras network that these layers make up.
+        network: the part of the Keras network that has these layers.
         unused: modules of the original that have no layer here.
         grey: the convolution whose three input channels, red, green and blue, become one by their sum.
     """
@@ -42,7 +42,7 @@ class Spelling:
 
 
 def generator_spellings(source: Network, generator: keras.Model) -> list[Spelling]:
-    """The published spellings of a generator; none where no PyTorch original is known."""
+    """Return the published spellings of a generator, none where no PyTorch original is known."""
     if source.name == "resnet_unet":
         encoder = generator.get_layer("encoder")
         grey = "conv1" if encoder.input_shape[-1] == 1 else ""
@@ -58,7 +58,7 @@ def generator_spellings(source: Network, generator: keras.Model) -> list[Spellin
 
 
 def discriminator_spellings(discriminator: keras.Model) -> list[Spelling]:
-    """The published spellings of a patch discriminator."""
+    """Return the published spellings of a patch discriminator."""
     return [
         Spelling(PATCHGAN_FLAT, _named(discriminator, _patchgan_flat(discriminator)), discriminator),
         Spelling(PATCHGAN_BLOCKS, _named(discriminator, _patchgan_blocks(discriminator)), discriminator),
@@ -66,7 +66,7 @@ def discriminator_spellings(discriminator: keras.Model) -> list[Spelling]:
 
 
 def count(network: keras.Model, pattern: str) -> int:
-    """How many layers there are of a numbered kind, counted from 1: `count(unet, "down_{}_conv")`."""
+    """Count the layers of a numbered kind, numbered from 1: `count(unet, "down_{}_conv")`."""
     names = {layer.name for layer in network.layers}
     number = 0
     while pattern.format(number + 1) in names:
@@ -75,7 +75,7 @@ def count(network: keras.Model, pattern: str) -> int:
 
 
 def _named(network: keras.Model, names: dict[str, str]) -> dict[str, keras.layers.Layer]:
-    """Layers for names; `encoder/x` is the layer x of the model "encoder" inside. Names without a layer are dropped."""
+    """Return layers by names; `encoder/x` is layer x of the inner model "encoder". Names without a layer are dropped."""
     layers: dict[str, keras.layers.Layer] = {}
     for module, path in names.items():
         *parents, name = path.split("/")

@@ -1,4 +1,4 @@
-"""A state dict into the layers that a spelling names: every entry, every shape, the other axis order."""
+"""Transfer of a state dict into the layers that a spelling names: every entry, in Keras's order of axes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class WeightEntry:
     summed: bool = False
 
     def value(self, state: State) -> np.ndarray:
-        """The tensor in Keras's order of axes."""
+        """Return the tensor in Keras's order of axes."""
         value = state[self.name]
         if self.summed:
             value = value.sum(axis=1, keepdims=True)
@@ -32,7 +32,7 @@ class WeightEntry:
 
 
 def entries(spelling: Spelling) -> Iterator[WeightEntry]:
-    """All tensors that a spelling expects, in the order of its modules."""
+    """Yield all tensors that a spelling expects, in the order of its modules."""
     for module, layer in spelling.layers.items():
         if isinstance(layer, keras.layers.BatchNormalization):
             variables = {
@@ -54,12 +54,12 @@ def entries(spelling: Spelling) -> Iterator[WeightEntry]:
 
 
 def overlap(state: State, spelling: Spelling) -> int:
-    """How many of the spelling's entries a state dict has."""
+    """Count the spelling's entries that a state dict has."""
     return sum(entry.name in state for entry in entries(spelling))
 
 
 def transfer(what: str, state: State, spelling: Spelling) -> State:
-    """Put a state dict into the layers; returns the entries that went in.
+    """Put a state dict into the layers and return the entries that went in.
 
     Args:
         what: the file and the network, for messages.

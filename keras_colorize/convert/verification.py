@@ -1,4 +1,4 @@
-"""The converted network against PyTorch, number by number."""
+"""Comparison of a converted network with PyTorch, number by number."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ PHOTOS = 2
 
 
 def largest_difference(state: State, spelling: Spelling, source: Network, image_size: int, seed: int = 0) -> float:
-    """The largest absolute difference of all outputs, in inference mode, on random input in [-1, 1].
+    """Measure the largest absolute difference of all outputs, in inference mode, on random input in [-1, 1].
 
-    Feature maps, which have no range of their own, are measured in units of their largest value if that is above 1.
-    Both run on the CPU: a GPU's shortened floats (TF32) would show a difference that the weights do not have.
+    Feature maps have no range of their own: they are measured in units of their largest value if that is above 1.
+    Both networks run on the CPU, since a GPU's shortened floats (TF32) differ more than the weights do.
 
     Args:
         state: the checkpoint's entries, which PyTorch loads with `strict=True`.
@@ -58,7 +58,7 @@ def largest_difference(state: State, spelling: Spelling, source: Network, image_
 
 
 def reference(spelling: Spelling, source: Network) -> torch.nn.Module:
-    """The PyTorch module whose names are the spelling's, as deep and wide as the spelling's Keras network."""
+    """Build the PyTorch module whose names are the spelling's, as deep and wide as the spelling's Keras network."""
     network = spelling.network
     channels = sum(tensor.shape[-1] for tensor in network.inputs)
     if spelling.name == spellings.RESNET18:

@@ -1,1 +1,1 @@
-"""From a trained network to files that others run: SavedModel, TFLite, ONNX, each verified by its own runtime."""
+"""Exports of a trained network: SavedModel, TFLite and ONNX files, each verified with the runtime that will run it."""

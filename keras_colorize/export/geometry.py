@@ -1,7 +1,8 @@
-"""Any photo into the network's frame and back, as matrix products that every runtime computes alike.
+"""Frames of exported graphs: a photo of any size is fitted into the network's frame by two matrix products.
 
-The same frames as `inference.frame` makes. A row of the frame is a weighted sum of the photo's rows, so one matrix
-does both the resampling and the mirrored border; `tf.image.resize(antialias=True)` does not exist in TFLite and ONNX.
+The frames are those of `inference.frame`, except that a plain border is not left out. A row of the frame is a weighted
+sum of the photo's rows, so that one matrix does both the resampling and the mirrored border. TFLite and ONNX have no
+`tf.image.resize(antialias=True)`.
 """
 
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from keras_colorize.inference.frame import LONGEST_ASPECT
 
 @dataclass(frozen=True)
 class FrameGeometry:
-    """Where a photo lies in what the network sees: whole numbers, or scalar int32 tensors where sizes come later.
+    """Sizes of a photo and its frame: whole numbers, or scalar int32 tensors where the graph learns them at run time.
 
-    height, width: of the photo.
-    rows, columns: of the photo inside the frame.
-    padded_rows, padded_columns: of the frame.
+    Attributes:
+        height, width: of the photo.
+        rows, columns: of the photo inside the frame.
+        padded_rows, padded_columns: of the frame.
     """
 
     height: Any
@@ -30,7 +32,7 @@ class FrameGeometry:
 
     @classmethod
     def of(cls, height: Any, width: Any, size: int, multiple: int | None) -> "FrameGeometry":
-        """For a photo of that size; `size` and `multiple` as in `inference.frame.frame_photo`."""
+        """Make the geometry for a photo of that size; `size` and `multiple` as in `inference.frame.frame_photo`."""
         short, long = _least(height, width), _most(height, width)
         if multiple is None:
             rows, columns = (_scaled(length, size, long) for length in (height, width))
@@ -40,39 +42,38 @@ class FrameGeometry:
         wanted = size + narrow * (longest - 1) * size
         over = short + narrow * (long - short)
         rows, columns = (_scaled(length, wanted, over) for length in (height, width))
-        # Positive numbers only: ONNX divides towards zero, TensorFlow downwards.
+        # Positive numbers only: ONNX rounds quotients towards zero, TensorFlow downwards.
         padded = ((length + multiple - 1) // multiple * multiple for length in (rows, columns))
         return cls(height, width, rows, columns, *padded)
 
     @property
     def is_whole(self) -> bool:
-        """Whether the photo is known to have the frame's size already."""
+        """Whether the photo has the frame's size, as far as the graph knows."""
         sizes = (self.height, self.padded_rows, self.width, self.padded_columns)
         return all(isinstance(size, int) for size in sizes) and sizes[0] == sizes[1] and sizes[2] == sizes[3]
 
     def vertical(self) -> Any:
-        """The matrix (padded_rows, height) that a photo's rows are multiplied by."""
+        """Return the matrix (padded_rows, height) that resamples a photo's rows."""
         return resampling(self.height, self.rows, self.padded_rows)
 
     def horizontal(self) -> Any:
-        """The matrix (padded_columns, width) that a photo's columns are multiplied by."""
+        """Return the matrix (padded_columns, width) that resamples a photo's columns."""
         return resampling(self.width, self.columns, self.padded_columns)
 
     def fitted(self, L: Any) -> Any:
-        """Lightness (B, H, W, 1) → (B, padded_rows, padded_columns, 1): the whole photo, with mirrored borders."""
+        """Fit lightness (B, H, W, 1) into the frame, mirrored beyond its edges: (B, padded_rows, padded_columns, 1)."""
         if self.is_whole:
             return L
         framed = tf.matmul(tf.matmul(self.vertical(), tf.squeeze(L, axis=-1)), self.horizontal(), transpose_b=True)
         return self.shaped(tf.expand_dims(framed, -1))
 
     def shaped(self, frames: Any) -> Any:
-        """Frames (B, padded_rows, padded_columns, C), their resampled lightness cut to [0, 100], with what is known of
-        their shape said."""
+        """Clip resampled lightness (B, padded_rows, padded_columns, C) to [0, 100] and set the sides that are known."""
         sides = (size if isinstance(size, int) else None for size in (self.padded_rows, self.padded_columns))
         return tf.ensure_shape(tf.clip_by_value(frames, 0.0, 100.0), (frames.shape[0], *sides, frames.shape[-1]))
 
     def content(self, frames: Any) -> Any:
-        """The part (B, rows, columns, C) of frames that the photo covers."""
+        """Return the part (B, rows, columns, C) of frames that the photo covers."""
         if self.is_whole:
             return frames
         top, left = (self.padded_rows - self.rows) // 2, (self.padded_columns - self.columns) // 2
@@ -80,10 +81,10 @@ class FrameGeometry:
 
 
 def resampling(length: Any, content: Any, padded: Any) -> Any:
-    """The matrix (padded, length) that resamples a line to `content` places in the middle of `padded`, float32.
+    """Return the matrix (padded, length) that resamples a line to `content` places in the middle of `padded`, float32.
 
-    Bicubic (Keys 1981, a = −1/2), widened by the factor of a reduction, as Pillow does; places beyond the content
-    mirror it without repeating its edge.
+    The filter is bicubic (Keys 1981, a = −1/2), widened by the factor of a reduction, as in Pillow. Places beyond the
+    content mirror it without repeating its edge.
     """
     length_f, content_f, padded_f = (tf.cast(value, tf.float32) for value in (length, content, padded))
     top = tf.cast((padded - content) // 2, tf.float32)
@@ -94,21 +95,21 @@ def resampling(length: Any, content: Any, padded: Any) -> Any:
     scale = length_f / content_f
     pixel = tf.range(length_f, dtype=tf.float32) + 0.5
     distance = tf.abs(pixel[None] - ((place + 0.5) * scale)[:, None]) / tf.maximum(scale, 1.0)
-    # Both pieces are 0 at 1, the second at 2 also: each is held there beyond its own range.
+    # Both pieces are 0 at 1, and the second also at 2: each is held at 0 outside its own range.
     near, far = tf.minimum(distance, 1.0), tf.clip_by_value(distance, 1.0, 2.0)
     weights = (1.5 * near - 2.5) * near * near + 1.0 + ((2.5 - 0.5 * far) * far - 4.0) * far + 2.0
     return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
 def _scaled(length: Any, wanted: Any, over: Any) -> Any:
-    """round(length · wanted / over), half to even as Python does, at least 1; whole numbers only."""
+    """Return round(length · wanted / over) in whole numbers, half to even as in Python, at least 1."""
     doubled, divisor = 2 * length * wanted + over, 2 * over
     rounded = doubled // divisor
     return _most(rounded - _is(doubled % divisor == 0) * (rounded % 2), 1)
 
 
 def _is(condition: Any) -> Any:
-    """1 or 0."""
+    """Convert a condition to 1 or 0."""
     return int(condition) if isinstance(condition, bool) else tf.cast(condition, tf.int32)
 
 

@@ -1,7 +1,7 @@
 """The graph that exported files hold: a photo of any size in, the same photo in colour out.
 
-It does what `inference.Colorizer` does, in operators that every runtime has: lightness, the photo fitted into the
-network's frame, chroma, the guided filter, the way back to the photo's size, gamut, sRGB.
+It computes what `inference.Colorizer` computes, in operators that every runtime has: lightness, the network's frame,
+chroma, the guided filter, enlargement to the photo's size, gamut, sRGB.
 """
 
 from typing import Any
@@ -18,21 +18,21 @@ from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
 from keras_colorize.inference.network import over_size
 
-# Names in the graph by which a quantizer tells the network from everything around it.
+# The scope of the network's operators: a quantizer tells them by it from everything around the network.
 NETWORK_SCOPE = "generator"
 
-# Rows of a photo that are converted at a time hold about so many pixels: some ten floats each are in memory.
+# Pixels of a photo that are converted at a time, by whole rows. Each takes some ten floats of memory.
 STRIP_PIXELS = 1 << 20
 
 
 class ColorGraph(tf.Module):
-    """The functions of which all formats are made. Only the network's variables are saved with them.
+    """The functions that all formats export. Only the network's variables are saved with them.
 
     Args:
-        colorizer: whose network, without dropout, and whose sizes.
-        vividness: of functions that are not told another.
+        colorizer: the system; dropout is off.
+        vividness: the default of the functions.
         square: fit the whole photo into one square of the network's size, so that all shapes inside the network are
-            known; otherwise frames are as the colorizer's, where the network can be a graph for any size.
+            known. Otherwise frames are the Colorizer's, if the network can be a graph for any size.
 
     Attributes:
         multiple: as `Colorizer.multiple`, of this graph's frames.
@@ -61,7 +61,7 @@ class ColorGraph(tf.Module):
         return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
 
     def frame(self, images: Any) -> FrameGeometry:
-        """Of images (B, H, W, C)."""
+        """Return the frame of images (B, H, W, C)."""
         height, width = images.shape[1:3]
         if height is None or width is None:
             height, width = tf.unstack(tf.shape(images)[1:3])
@@ -76,7 +76,7 @@ class ColorGraph(tf.Module):
         return lab.interleaved(self._chroma_of(inputs, self.frame(inputs.lightness), vividness))
 
     def colorize(self, photos: Any, vividness: Any = None) -> Any:
-        """Photos uint8 (B, H, W, 3) of any size → uint8 (B, H, W, 3), their lightness kept."""
+        """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept."""
         L = lab.lightness(photos)
         return lab.colorized(L, *self._chroma_of(Inputs(tf.expand_dims(L, -1)), self.frame(photos), vividness))
 
@@ -90,7 +90,7 @@ class ColorGraph(tf.Module):
         return slope_a * L + offset_a, slope_b * L + offset_b
 
     def colorize_in_strips(self, photos: Any, vividness: Any = None) -> Any:
-        """As `colorize`, with memory for a strip of each photo only beside the photos; with loops, for servers."""
+        """Colorize as `colorize` does, strip by strip in loops, with little memory beside the photos: for servers."""
         batch, height, width = tf.unstack(tf.shape(photos)[:3])
         frame = FrameGeometry.of(height, width, self.image_size, self.multiple)
         rows = tf.clip_by_value(STRIP_PIXELS // width, 1, height)
@@ -137,7 +137,7 @@ class ColorGraph(tf.Module):
 
 
 def over_any_size(network: keras.Model) -> keras.Model:
-    """The same layers and weights over an input of any height and width, in graphs too."""
+    """Return the same layers and weights over an input of any height and width, also in graphs."""
 
     def any_size(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "bilinear":
@@ -148,7 +148,7 @@ def over_any_size(network: keras.Model) -> keras.Model:
 
 
 class _BilinearUp(keras.layers.Layer):
-    """`UpSampling2D(interpolation="bilinear")` where height and width are tensors, which Keras's cannot take."""
+    """`UpSampling2D(interpolation="bilinear")` for heights and widths that are tensors, which Keras's layer refuses."""
 
     def __init__(self, factors: tuple[int, int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -180,7 +180,7 @@ def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
 
 
 def _rows_of(lines: Any, rows: Any, height: Any) -> Any:
-    """Some rows of lines (h, W, 4) enlarged bilinearly to `height`: (number of rows, W, 4)."""
+    """Enlarge lines (h, W, 4) bilinearly to `height` and return some of the rows: (number of rows, W, 4)."""
     known = tf.shape(lines)[0]
     known_f = tf.cast(known, tf.float32)
     place = (tf.cast(rows, tf.float32) + 0.5) * (known_f / tf.cast(height, tf.float32)) - 0.5

@@ -1,7 +1,7 @@
-"""What an encoded photo says of itself before it is decoded: kind, size, EXIF orientation; in TensorFlow's own ops.
+"""Headers of encoded photos: kind, size and EXIF orientation, read with TensorFlow's own operators.
 
-TensorFlow's decoders ignore the orientation, which phones rely on, and allocate whatever size a header claims. So the
-few bytes that matter are read here, inside the graph, where nothing can raise: every offset is clipped to the bytes.
+TensorFlow's decoders ignore the orientation, which phones rely on, and allocate whatever size a header claims. The
+graph therefore reads these few bytes itself. Nothing here can raise: every offset is clipped to the bytes.
 
 Sources: the EXIF 2.32 standard (CIPA DC-008), sections 4.5 and 4.6.2; the PNG specification, third edition, section
 11.3.3.5 (eXIf); the WebP container specification (RIFF).
@@ -11,11 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 
-# What `kind` returns: positions in this list.
+# `kind` returns positions in this list.
 KINDS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "WebP")
 UNKNOWN, JPEG, PNG, GIF, BMP, WEBP = range(len(KINDS))
 
-# [choice] Enough for any camera's EXIF (64 KiB in a JPEG); segments or chunks before it that are looked through.
+# [choice] Enough for any camera's EXIF (64 KiB in a JPEG), and the most segments or chunks to search before it.
 _EXIF_BYTES = 1 << 16
 _MOST_STEPS = 20_000
 _ENTRIES = 512
@@ -23,7 +23,7 @@ _ORIENTATION_TAG = 0x0112
 
 
 def kind(contents: Any) -> Any:
-    """The format of encoded bytes (scalar string) by their first bytes: scalar int32, a position in `KINDS`."""
+    """Tell the format of encoded bytes (scalar string) from their first bytes: scalar int32, a position in `KINDS`."""
     head = _bytes(contents, 0, 16)
     signatures = (
         (JPEG, b"\xff\xd8\xff", 0),
@@ -38,7 +38,7 @@ def kind(contents: Any) -> Any:
 
 
 def size(contents: Any, kind: Any) -> Any:
-    """Height and width that the header claims: int64 (2,); -1 where it claims none.
+    """Read the height and width that the header claims: int64 (2,); -1 where it claims none.
 
     Raises:
         InvalidArgumentError: in the graph, where a JPEG has no header.
@@ -70,7 +70,7 @@ def size(contents: Any, kind: Any) -> Any:
 
 
 def orientation(contents: Any, kind: Any) -> Any:
-    """The EXIF orientation, 1 to 8, of encoded bytes; 1 where there is none or it makes no sense: scalar int32."""
+    """Read the EXIF orientation of encoded bytes, 1 to 8: scalar int32. It is 1 where there is none or a wrong one."""
     start = tf.switch_case(
         kind,
         [
@@ -86,7 +86,7 @@ def orientation(contents: Any, kind: Any) -> Any:
 
 
 def upright(photo: Any, orientation: Any) -> Any:
-    """Pixels (H, W, C) as they were stored → as they are to be seen."""
+    """Turn stored pixels (H, W, C) upright."""
 
     def transposed(x: Any) -> Any:
         return tf.transpose(x, (1, 0, 2))
@@ -105,7 +105,7 @@ def upright(photo: Any, orientation: Any) -> Any:
 
 
 def _find(contents: Any, start: int, step: Any) -> Any:
-    """Walk segments or chunks until one holds EXIF: where its TIFF header begins, or -1."""
+    """Walk segments or chunks until one holds EXIF; return the place of its TIFF header, or -1."""
     length = tf.strings.length(contents)
 
     def look(at: Any, _: Any) -> tuple[Any, Any]:
@@ -121,14 +121,14 @@ def _find(contents: Any, start: int, step: Any) -> Any:
     return found
 
 
-# Each takes the 16 bytes at a position and the position, and returns where to go on (-1: nowhere) and where the EXIF
-# block begins (-1: not here).
+# Each step takes 16 bytes and their position. It returns the next position (-1 at the end) and the position of the EXIF
+# block (-1 where this is none).
 
 
 def _jpeg_segment(head: Any, at: Any) -> tuple[Any, Any]:
     marker, length = _big(head, 1, 1), _next(_big(head, 2, 2))
     exif = tf.logical_and(marker == 0xE1, _starts(head, b"Exif\x00\x00", 4))
-    # After SOS (DA) come the pixels, EOI (D9) is the end; a further FF is filling.
+    # Pixels follow SOS (DA), EOI (D9) is the end, another FF is padding.
     ends = tf.logical_or(_big(head, 0, 1) != 0xFF, tf.logical_or(marker == 0xDA, marker == 0xD9))
     following = tf.where(marker == 0xFF, at + 1, at + 2 + tf.maximum(length, 2))
     return tf.where(ends, -1, following), tf.where(exif, at + 10, -1)
@@ -146,12 +146,12 @@ def _webp_chunk(head: Any, at: Any) -> tuple[Any, Any]:
 
 
 def _next(length: Any) -> Any:
-    """A claimed length as int32 that cannot overflow when it is added to a position."""
+    """Cut a claimed length to an int32 that cannot overflow when it is added to a position."""
     return tf.cast(tf.clip_by_value(length, 0, 1 << 30), tf.int32)
 
 
 def _tag(block: Any) -> Any:
-    """The orientation in a TIFF header and its first directory, bytes (n,) int64."""
+    """Read the orientation from a TIFF header and its first directory, bytes (n,) int64."""
     little = block[0] == 0x49  # "II", else "MM"
 
     def number(at: Any, count: int) -> Any:
@@ -167,7 +167,7 @@ def _tag(block: Any) -> Any:
 
 
 def _bytes(contents: Any, at: Any, count: int) -> Any:
-    """`count` bytes from a position on as int64, zeros where there are none."""
+    """Return `count` bytes from a position on as int64, with zeros beyond the end."""
     at = tf.minimum(at, tf.strings.length(contents))
     found = tf.io.decode_raw(tf.strings.substr(contents, at, count), tf.uint8)
     return tf.cast(tf.concat([found, tf.zeros([count - tf.size(found)], tf.uint8)], axis=0), tf.int64)
@@ -178,17 +178,17 @@ def _starts(data: Any, expected: bytes, at: int = 0) -> Any:
 
 
 def _gathered(data: Any, at: Any) -> Any:
-    """Bytes at positions, 0 beyond the end."""
+    """Return the bytes at positions, 0 beyond the end."""
     at = tf.cast(at, tf.int64)
     last = tf.size(data, out_type=tf.int64) - 1
     return tf.where(tf.logical_and(at >= 0, at <= last), tf.gather(data, tf.clip_by_value(at, 0, last)), 0)
 
 
 def _big(data: Any, at: Any, count: int) -> Any:
-    """An unsigned number of `count` bytes, most significant first."""
+    """Read an unsigned number of `count` bytes, most significant first."""
     return sum(_gathered(data, at + i) * 256 ** (count - 1 - i) for i in range(count))
 
 
 def _little(data: Any, at: Any, count: int) -> Any:
-    """An unsigned number of `count` bytes, least significant first."""
+    """Read an unsigned number of `count` bytes, least significant first."""
     return sum(_gathered(data, at + i) * 256**i for i in range(count))

@@ -12,10 +12,11 @@ from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.servable import ServingFrame
 
-# Alternatives of a signature that take `vividness` too: TF Serving wants every input of a signature to be given.
+# The suffix of the signatures that take `vividness` too. TF Serving requires every input of a signature, so that an
+# optional input needs a signature of its own.
 VIVIDNESS_SUFFIX = "_vividness"
 
-# What `error` says of a photo; {} is the limit's figure.
+# The values of the output `error`; braces hold the figure of a limit.
 _ERRORS = (
     "",
     "empty: no bytes came; send an encoded photo",
@@ -29,10 +30,11 @@ _FINE, _EMPTY, _UNKNOWN, _TOO_LARGE, _TOO_MUCH, _DAMAGED = range(len(_ERRORS))
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for, checked inside the graph before anything is decoded.
+    """Limits of one request, checked inside the graph before anything is decoded.
 
-    max_pixels: of one photo.
-    max_request_pixels: of all photos of one request.
+    Attributes:
+        max_pixels: of one photo.
+        max_request_pixels: of all photos of one request.
     """
 
     max_pixels: int = 50_000_000
@@ -42,7 +44,7 @@ class Limits:
 def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
     """Write the SavedModel with its signatures.
 
-    Signatures, each with a twin `…_vividness` that takes a scalar float32 `vividness` too:
+    Each signature has a twin `…_vividness`, which takes a scalar float32 `vividness` too:
 
     * `serving_default`: `image_bytes` string (N,) → `colorized_bytes` string (N,), PNG, and `error` string (N,)
     * `colorize`: `image` uint8 (N, H, W, 1 or 3) → `colorized` uint8 (N, H, W, 3)
@@ -58,7 +60,7 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
     for name, (function, spec) in functions.items():
         asked = tf.function(function, autograph=False)
         signatures[name + VIVIDNESS_SUFFIX] = asked.get_concrete_function(spec, vividness)
-        # One graph for both: the plain one calls the other with the export's vividness.
+        # One graph for both: the plain signature calls the other with the vividness of the export.
         plain = tf.function(lambda given, f=asked: f(given, tf.constant(graph.vividness)), autograph=False)
         signatures[name] = plain.get_concrete_function(spec)
     tf.saved_model.save(graph, str(folder), signatures=signatures)
@@ -132,7 +134,7 @@ def _check_pixels(images: Any, limits: Limits) -> list[Any]:
 
 
 def _claimed_pixels(contents: Any) -> Any:
-    """Pixels by the photo's header, or minus the number of what is wrong with it: scalar int64."""
+    """Read the number of pixels from a photo's header, or return minus the number of its error: scalar int64."""
     kind = headers.kind(contents)
 
     def read() -> Any:
@@ -149,14 +151,14 @@ def _claimed_pixels(contents: Any) -> Any:
 
 
 def _decoded(contents: Any, limits: Limits) -> tuple[Any, Any, Any]:
-    """Encoded bytes → rgb_u8 (H, W, 3) upright, alpha (H, W, 1), or (0, 0, 1) where the photo is opaque, and status."""
+    """Decode bytes to rgb_u8 (H, W, 3) upright, alpha (H, W, 1), or (0, 0, 1) for an opaque photo, and a status."""
     kind = headers.kind(contents)
 
     def decode() -> Any:
         def other() -> Any:
             return tf.io.decode_image(contents, channels=3, expand_animations=False)
 
-        def jpeg() -> Any:  # as Pillow decodes, to the bit where libjpeg is the same
+        def jpeg() -> Any:  # the same bits as Pillow where libjpeg is the same
             return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
         def png() -> Any:
@@ -171,7 +173,7 @@ def _decoded(contents: Any, limits: Limits) -> tuple[Any, Any, Any]:
     fine = tf.logical_and(height * width > 0, height * width <= limits.max_pixels)
     pixels = headers.upright(pixels, headers.orientation(contents, kind))
     alpha = pixels[..., 3:]
-    transparent = tf.reduce_any(alpha < 255)  # of nothing: no
+    transparent = tf.reduce_any(alpha < 255)  # false where there is no alpha
     alpha = tf.cond(transparent, lambda: alpha, lambda: tf.zeros((0, 0, 1), tf.uint8))
     return (
         tf.ensure_shape(pixels[..., :3], (None, None, 3)),
@@ -185,7 +187,7 @@ def _nothing(status: Any) -> tuple[Any, Any, Any]:
 
 
 def _encoded(photo: Any, alpha: Any) -> Any:
-    """PNG, with transparency where there is some."""
+    """Encode a photo as PNG, with its transparency where it has some."""
     # [choice] The quickest compression: at the default, encoding takes longer than everything else, for 10 % of size.
     return tf.cond(
         tf.size(alpha) > 0,
@@ -195,10 +197,10 @@ def _encoded(photo: Any, alpha: Any) -> Any:
 
 
 def _or_else(compute: Callable[[], Any], otherwise: Any) -> Any:
-    """A tensor that TensorFlow may fail to compute, or `otherwise`.
+    """Compute a tensor, or return `otherwise` where TensorFlow fails to compute it.
 
-    No operator catches errors, but datasets skip elements whose computation failed: this one has two, one of which
-    cannot fail, and the first that is left is taken. All of it is ordinary operators, which every server has.
+    No operator catches errors, but a dataset can skip elements that fail. This dataset has two elements, the second of
+    which cannot fail; the first that is left is the result. All operators are ordinary ones, which every server has.
     """
     attempt = tf.data.Dataset.from_tensors(0).map(lambda _: compute()).ignore_errors()
     return attempt.concatenate(tf.data.Dataset.from_tensors(otherwise)).take(1).get_single_element()

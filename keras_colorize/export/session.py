@@ -1,4 +1,4 @@
-"""A SavedModel in TensorFlow's session loader: what TF Serving does with it, without Keras or any Python of ours."""
+"""A SavedModel in TensorFlow's session loader, as TF Serving runs it: without Keras and without this package."""
 
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ class ServingSession:
     """A loaded SavedModel.
 
     Args:
-        folder: with `saved_model.pb`.
-        threads: that it may use; all by default.
+        folder: the folder with `saved_model.pb`.
+        threads: how many threads it may use; all by default.
     """
 
     def __init__(self, folder: str | Path, threads: int | None = None) -> None:
@@ -31,7 +31,7 @@ class ServingSession:
         self.meta_graph = _load(self._session, folder)
 
     def __call__(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
-        """Run a signature; inputs and outputs by name. Encoded images go in as an array of objects."""
+        """Run a signature with inputs by name; return outputs by name. Encoded images are an array of objects."""
         definition = self.meta_graph.signature_def[signature]
         fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
         return self._session.run(fetches, {definition.inputs[name].name: value for name, value in inputs.items()})
@@ -44,7 +44,7 @@ class ServingSession:
 def _load(session: Any, folder: str | Path) -> Any:
     logger = tf.get_logger()
     level = logger.level
-    logger.setLevel("ERROR")  # the loader is called deprecated; it is the one that servers have
+    logger.setLevel("ERROR")  # the loader warns that it is deprecated; it is the one that servers have
     try:
         return tf.compat.v1.saved_model.load(session, [TAG], str(folder))
     finally:
@@ -52,7 +52,7 @@ def _load(session: Any, folder: str | Path) -> Any:
 
 
 def check_operators(meta_graph: Any) -> list[str]:
-    """Assert that graph and functions hold only operators that every TensorFlow server has; returns their names.
+    """Check that graph and functions hold only operators that every TensorFlow server has; return their names.
 
     Raises:
         ColorizeError: Python functions, which save and load and then fail in a server, or custom operators.

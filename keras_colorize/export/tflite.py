@@ -1,4 +1,4 @@
-"""TFLite files: conversion with built-in operators only, and the interpreter that checks and times them."""
+"""TFLite files: their conversion with built-in operators only, and the interpreter that verifies and times them."""
 
 import tempfile
 from collections import Counter
@@ -18,13 +18,15 @@ COLORIZE, PREDICT_AB = "colorize", "predict_ab"
 
 
 def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
-    """A float32 file with one named signature.
+    """Convert a graph to a float32 file with one named signature.
 
     * `colorize`: `image` uint8 (1, H, W, 3) → `colorized` uint8 (1, H, W, 3)
     * with `core` `predict_ab`: `L` float32 (1, H, W, 1) in [0, 100] → `ab` float32 (1, H, W, 2) in CIE units
 
     Args:
+        graph: the graph of a Colorizer.
         size: H and W; None leaves them to the caller of `resize_tensor_input`.
+        core: convert the network alone.
 
     Raises:
         ColorizeError: the converter would need operators that are not built in.
@@ -38,7 +40,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
         function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
     traced = tf.function(function, autograph=False).get_concrete_function(spec)
     with tempfile.TemporaryDirectory() as folder:
-        # Through a file: `from_concrete_functions` beside a Keras model loses the weights without a word.
+        # Through a file: `from_concrete_functions` silently loses the weights of a Keras model.
         tf.saved_model.save(graph, folder, signatures={name: traced})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -51,7 +53,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
 
 
 def check_built_in(content: bytes) -> None:
-    """Assert that every operator of a file is one that all interpreters have.
+    """Check that every operator of a file is one that all interpreters have.
 
     Raises:
         ColorizeError: it holds custom operators, Flex among them.
@@ -65,11 +67,11 @@ def check_built_in(content: bytes) -> None:
 
 
 class LiteRT:
-    """A TFLite file in LiteRT's interpreter, with XNNPACK as by default.
+    """A TFLite file in LiteRT's interpreter, with XNNPACK, its default.
 
     Args:
         content: the file.
-        threads: that it may use.
+        threads: how many threads it may use.
     """
 
     def __init__(self, content: bytes, threads: int = 2) -> None:
@@ -80,11 +82,11 @@ class LiteRT:
 
     @property
     def signatures(self) -> dict[str, dict[str, list[str]]]:
-        """Names of the signatures, of their inputs and outputs."""
+        """Name of each signature → the names of its inputs and outputs."""
         return self._interpreter.get_signature_list()
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Run on one input; where the file has free sizes, on any."""
+        """Run on one input, of any size where the file has free sizes."""
         if batch.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape, strict=True)
             self._interpreter.allocate_tensors()
@@ -94,13 +96,13 @@ class LiteRT:
         return self._interpreter.get_tensor(self._output["index"])
 
     def delegation(self) -> "Delegation":
-        """What XNNPACK took; after a first run, since for free sizes it decides when they are known."""
+        """Count the operators that XNNPACK runs. For free sizes XNNPACK decides at the first run: call it after one."""
         nodes = self._interpreter._get_ops_details()
         parts = [node for node in nodes if node["op_name"] == "DELEGATE"]
         producers = {int(tensor): node for node in nodes if node not in parts for tensor in node["outputs"]}
         taken: set[int] = set()
         for part in parts:
-            # The interpreter lists replaced nodes as well: those of a part lie between its outputs and its inputs.
+            # The interpreter lists replaced nodes as well: those of a partition lie between its outputs and its inputs.
             inputs, waiting = {int(tensor) for tensor in part["inputs"]}, [int(tensor) for tensor in part["outputs"]]
             while waiting:
                 tensor = waiting.pop()
@@ -117,9 +119,10 @@ class LiteRT:
 class Delegation:
     """How much of a file the delegate runs.
 
-    partitions: runs of operators that it took; each costs a hand-over.
-    delegated: operators in them.
-    left: operator → how many the interpreter's own kernels run.
+    Attributes:
+        partitions: connected groups of delegated operators; entering each costs time.
+        delegated: how many operators the groups have.
+        left: operator → how many of it the interpreter's own kernels run.
     """
 
     partitions: int

@@ -1,7 +1,7 @@
-"""The file with which TF Serving warms a model up: a request of each kind, run before the first user's.
+"""The warm-up file of TF Serving: one request of each kind, which the server runs before the first user's.
 
-The first run of a graph is when TensorFlow optimizes it, which takes seconds. The records are PredictionLog protos of
-TF Serving's API, written here field by field: three small messages are not worth a dependency.
+TensorFlow optimizes a graph at its first run, which takes seconds. The records are PredictionLog protos of TF Serving's
+API. They are written field by field, since three small messages are not worth a dependency.
 """
 
 import io
@@ -16,7 +16,7 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def write_warmup(folder: Path, name: str, size: int) -> None:
-    """Write the file into a SavedModel's folder, with requests for a model called `name`."""
+    """Write the file into a SavedModel's folder, with requests for the model `name` at its image size."""
     rgb_u8 = np.linspace(0, 255, size * size * 3).astype(np.uint8).reshape(1, size, size, 3)
     jpeg = io.BytesIO()
     Image.fromarray(rgb_u8[0]).save(jpeg, "JPEG")
@@ -33,7 +33,7 @@ def write_warmup(folder: Path, name: str, size: int) -> None:
 
 
 def _predict_request(name: str, signature: str, inputs: dict[str, np.ndarray]) -> bytes:
-    """PredictRequest: model_spec = 1 (name = 1, signature_name = 3), inputs = 2 (a map: key = 1, value = 2)."""
+    """Encode a PredictRequest: model_spec = 1 (name = 1, signature_name = 3), inputs = 2 (key = 1, value = 2)."""
     request = _field(1, _field(1, name.encode()) + _field(3, signature.encode()))
     for key, value in inputs.items():
         tensor = tf.make_tensor_proto(value).SerializeToString()
@@ -42,7 +42,7 @@ def _predict_request(name: str, signature: str, inputs: dict[str, np.ndarray]) -
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A length-delimited field of a protocol buffer."""
+    """Encode a length-delimited field of a protocol buffer."""
     return bytes([*_varint(number << 3 | 2), *_varint(len(content))]) + content
 
 
