@@ -75,7 +75,7 @@ def count(network: keras.Model, pattern: str) -> int:
 
 
 def _named(network: keras.Model, names: dict[str, str]) -> dict[str, keras.layers.Layer]:
-    """Return layers by names; `encoder/x` is layer x of the inner model "encoder". Names without a layer are dropped."""
+    """Return layers by names; `encoder/x` is layer x of the inner model "encoder". Names without layer are dropped."""
     layers: dict[str, keras.layers.Layer] = {}
     for module, path in names.items():
         *parents, name = path.split("/")
