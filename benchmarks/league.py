@@ -2,9 +2,9 @@
 
     python benchmarks/league.py --data PHOTOS --images 8000 --out runs/league
 
-Each system gets two epochs of half the images: where it is pretrained, one of each stage. A system that is measured
-already is not trained again, so an interrupted league goes on. Writes `league.md` (the table) and `league.jpg` (the
-same packaged photos through all systems) into the output folder.
+Each system trains for two epochs of half the images each; a pretrained system trains for one epoch of each stage. A
+system that has been measured is not trained again, so an interrupted league goes on. The output folder gets `league.md`
+(the table) and `league.jpg` (the same packaged photos through all systems).
 """
 
 import argparse
@@ -26,13 +26,15 @@ def main() -> None:
     """Train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="photos with a test split, as train.py takes them")
-    parser.add_argument("--images", type=int, default=8000, help="seen by each system (default: %(default)s)")
+    parser.add_argument(
+        "--images", type=int, default=8000, help="number of images that each system sees (default: %(default)s)"
+    )
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--limit", type=int, help="measure on so many test photos (default: all)")
+    parser.add_argument("--limit", type=int, help="largest number of test photos to measure (default: all)")
     parser.add_argument("--out", default="runs/league")
     parser.add_argument("--models", nargs="*", help="only these, in this order (default: the whole zoo)")
-    parser.add_argument("--random-backbone", action="store_true", help="as train.py has it")
+    parser.add_argument("--random-backbone", action="store_true", help="as in train.py")
     options = parser.parse_args()
     models = options.models or zoo_names()
     for model in models:
@@ -42,13 +44,13 @@ def main() -> None:
 
 
 def measured(out: str, model: str) -> RunFolder | None:
-    """The newest run of a model that has been evaluated."""
+    """Find the newest run of a model that has been evaluated."""
     files = sorted(Path(out).glob(f"{model}/*/evaluation/metrics.json"))
     return RunFolder(files[-1].parents[1]) if files else None
 
 
 def train(model: str, options: argparse.Namespace) -> None:
-    """One system: two epochs of half the images, then its evaluation."""
+    """Train one system for two epochs of half the images each, then evaluate it."""
     recipe = Recipe.load(model)
     epochs = ["--epochs", "1", "--set", "pretrain.epochs=1"] if recipe.pretrain.epochs else ["--epochs", "2"]
     command = [
@@ -68,7 +70,7 @@ def train(model: str, options: argparse.Namespace) -> None:
 
 
 def write(models: list[str], options: argparse.Namespace) -> None:
-    """The table and the picture of all systems that have been measured."""
+    """Write the table and the picture of all systems that have been measured."""
     lines = [
         "| system | PSNR | SSIM | acc 2 % | acc 5 % | ab MAE | colorfulness | ΔCF | images/s | parameters |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -79,7 +81,7 @@ def write(models: list[str], options: argparse.Namespace) -> None:
         figures = report["metrics"]
         if number == 0:
             lines.append(row("grey", figures["grey (unchanged)"], figures["truth"], "", ""))
-        # The main stage's quickest interval: a machine that does other things too only ever slows a run down.
+        # The speed is that of the main stage's quickest interval: other work on the machine can only slow a run down.
         speeds = [row["images_per_second"] for row in read_log(folder.log_file)[1:] if row["epoch"] > 1]
         speed = f"{max(speeds):.0f}" if speeds else ""
         random = folder.recipe().backbone_weights == "random" and load_card(model).needs
@@ -93,7 +95,7 @@ def write(models: list[str], options: argparse.Namespace) -> None:
 
 
 def row(name: str, figures: dict, truth: dict, speed: str, parameters: str) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     ssim = sum(figures[f"ssim_{channel}"] for channel in "rgb") / 3
     cells = [
         name,
@@ -111,23 +113,24 @@ def row(name: str, figures: dict, truth: dict, speed: str, parameters: str) -> s
 
 
 def picture(runs: dict[str, RunFolder], options: argparse.Namespace) -> None:
-    """The packaged test photos through all systems, a column each."""
+    """Draw the packaged test photos through all systems, a column each."""
     load_tensorflow()
     import keras
+    import numpy as np
 
-    from keras_colorize.color.spaces import get_space, space_of
+    from keras_colorize import Colorizer
     from keras_colorize.data.scan import load_photos
     from keras_colorize.data.sources import open_photos
-    from keras_colorize.runs.generator import load_generator
-    from keras_colorize.runs.pictures import colorized, decolorized, photo_grid
+    from keras_colorize.evaluation.systems import FramedBatch, System
+    from keras_colorize.inference.finish import color_photos
+    from keras_colorize.runs.pictures import photo_grid
 
     sample = Recipe.load("unet_skip", [f"data.image_size={options.image_size}"])
     photos = load_photos(open_photos(sample.data), sample.data, "test").pick(PICTURED)
-    columns = {"grey": decolorized(get_space("lab"), photos)}
+    columns = {"grey": color_photos(photos, np.zeros((len(photos), 1, 1, 4), np.float32))}
     for model, folder in runs.items():
         keras.backend.clear_session()
-        recipe = folder.recipe()
-        columns[model] = colorized(load_generator(folder, recipe), space_of(recipe), photos)
+        columns[model] = System(model, Colorizer.from_run(folder.path)).colorize(FramedBatch(photos))
     sheet = photo_grid(columns | {"truth": photos}, smallest_cell=options.image_size, upright_headings=True)
     sheet.save(Path(options.out) / "league.jpg", quality=88)
 

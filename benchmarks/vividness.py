@@ -125,15 +125,16 @@ class Predicted:
         return {name: float(values.mean()) for name, values in self._rows(chroma).items()}
 
     def _rows(self, chroma: Any) -> dict[str, Any]:
-        """A value for each photo."""
-        from keras_colorize.color.lab import rgb_to_u8
-        from keras_colorize.color.spaces import recolor
+        """Measure each photo as `evaluate.py` does: on the pixels that the finish of inference makes of its chroma."""
+        from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+        from keras_colorize.inference.finish import color_photos, guided_coefficients
         from keras_colorize.metrics import Means, ab_mae, colorfulness, psnr
 
         means = Means()
         for rgb_u8, lab, logits in zip(*map(self._parts, (self.rgb_u8, self.lab, self.logits)), strict=True):
-            ab = chroma(lab[..., :1], logits)
-            painted = rgb_to_u8(recolor(lab[..., :1], ab))
+            lines = guided_coefficients(lab[..., :1], chroma(lab[..., :1], logits))
+            painted = color_photos(rgb_u8, np.asarray(lines))
+            ab = rgb_to_lab(rgb_from_u8(painted))[..., 1:]
             means.update(
                 {
                     "psnr": psnr(rgb_u8, painted),

@@ -149,7 +149,11 @@ class Task:
         return iter(self.parallel.distribute(read) if self.parallel.replicas > 1 else read())
 
     def validate(self) -> Row:
-        """Return `val_…` means over the validation photos and reset the running means; a collective."""
+        """Return `val_…` means over the validation photos and reset the running means; a collective.
+
+        Validation must be cheap, so it runs inside the compiled step with a simpler finish than inference: colours out
+        of gamut are cut per channel. Evaluation measures the pixels that a user gets.
+        """
         self.steps.reset_means()
         photos, batch_size = self.validation_photos, self.recipe.data.batch_size
         if self.parallel.replicas > 1:
