@@ -51,7 +51,7 @@ class Browser:
         return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:
-        """What the page asked for since `open`, but for itself and for what it holds."""
+        """Return the addresses that the page has asked for since `open`, without itself and its own parts."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
         assert urls, "no requests were recorded, not even for the page"

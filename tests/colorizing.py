@@ -1,4 +1,4 @@
-"""What the tests of colorizing share: a run with random weights, and grey photos."""
+"""Helpers of the tests of colorizing: a run with random weights, and grey photos."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What every test needs: a quiet TensorFlow, and photos made on the spot."""
+"""Fixtures of all tests: a quiet TensorFlow, and photos that are made on the spot."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of exports share: small systems with lively colours, their photos, encoded photos."""
+"""Helpers of the tests of exports: small systems with lively colours, their photos, encoded photos."""
 
 from functools import cache
 from io import BytesIO

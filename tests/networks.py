@@ -1,4 +1,4 @@
-"""What the tests of networks share: small arguments for every architecture, random inputs, gradients."""
+"""Helpers of the tests of networks: small arguments for every architecture, random inputs, gradients."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def build_small(name: str, kind: registry.Kind = "generator", **args: Any) -> ke
 
 
 def random_inputs(model: keras.Model, batch: int = 2, size: int = SMALL_SIZE) -> Any:
-    """What the model takes, float32 in [-1, 1]: one array, or a list of two; free sizes become `size`."""
+    """Make inputs for a model, float32 in [-1, 1]: one array, or a list of two. Free sizes become `size`."""
     rng = np.random.default_rng(0)
     arrays = [
         rng.uniform(-1, 1, (batch, *(size if side is None else side for side in tensor.shape[1:]))).astype("float32")

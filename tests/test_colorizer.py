@@ -171,7 +171,7 @@ def test_photos_of_one_shape_share_a_call_of_the_network(colorizer, monkeypatch)
 
 
 def test_colours_are_those_of_evaluation_at_the_networks_own_size(colorizer):
-    """What evaluate.py measures and what a user gets are one thing, but for the gamut, which is cut along hue here."""
+    """Evaluation measures what a user gets, except for the gamut, which is cut along the hue here."""
     photo = colorful_photo(4, 32, 32)
     inputs, _ = colorizer.space.split(np.asarray(photo[None] / np.float32(255)))
     prediction = colorizer.generator(colorizer.space.condition(inputs), training=False)

@@ -260,7 +260,7 @@ def canvas(browser, name):
 
 
 def in_python(model, values):
-    """What the file makes of it, by the Python runtime."""
+    """Run the file in the Python runtime."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(model))

@@ -1,4 +1,4 @@
-"""What stops a run before it does harm, and what it says then."""
+"""Guards stop a run before it does harm, and say why."""
 
 import os
 import re

@@ -93,7 +93,7 @@ class Killing:
         return True
 
     def _left(self) -> str:
-        """What the kill left, in words."""
+        """Describe the files that the kill left."""
         if self.folder is None:
             return "no folder yet"
         rows = log_rows(self.folder) if self.folder.log_file.is_file() else []

@@ -31,7 +31,7 @@ def some_pairs(count: int, size: int = 32) -> list[Pair]:
 
 
 def data_of(page: str) -> dict:
-    """What the page's script reads."""
+    """Return the data that the page's script reads."""
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     return json.loads(text)
 

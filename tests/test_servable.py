@@ -1,4 +1,4 @@
-"""What can be known of a SavedModel, and of a run on many machines, without TensorFlow and Apache Beam."""
+"""Checks of a SavedModel, and of a run on many machines, that need neither TensorFlow nor Apache Beam."""
 
 import importlib.util
 import json

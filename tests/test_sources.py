@@ -1,4 +1,4 @@
-"""What each `--data` finds, what it leaves out, and that photos keep their split."""
+"""Sources: the photos that each finds, those that it leaves out, and splits that do not change."""
 
 import functools
 import hashlib

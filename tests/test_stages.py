@@ -1,4 +1,4 @@
-"""What the reports vary in training, each by a fact: stages, perceptual loss, minimax, early stopping, noise."""
+"""The variations of training in the reports: stages, perceptual loss, minimax, early stopping, noise."""
 
 import numpy as np
 import pytest

@@ -194,6 +194,17 @@ def test_modules_are_named_by_nouns():
     assert found == set()
 
 
+def test_docstrings_say_what_a_thing_is():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno if hasattr(node, 'lineno') else 1}"
+        for path in (*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and (ast.get_docstring(node) or "").startswith("What ")
+    ]
+    assert found == []
+
+
 def our_flags() -> set[str]:
     flags = set()
     for command in COMMANDS.values():

@@ -1,4 +1,4 @@
-"""What the tests of runs share: a recipe that trains in seconds, and what two runs are compared by."""
+"""Helpers of the tests of runs: a recipe that trains in seconds, and the comparison of two runs."""
 
 from pathlib import Path
 from typing import Any
