@@ -2,8 +2,8 @@
 
 A file of packed weights is a NumPy archive with one array per variable, named by the variable's path. Kernels are
 float16, which halves the file and changes colours by less than the rounding of a photo to 8 bits
-(`tests/test_packed_weights.py`). Vectors, such as the moving statistics of normalization, stay float32. A recipe of the zoo
-states the SHA-256 of its file.
+(`tests/test_packed_weights.py`). Vectors, such as the moving statistics of normalization, stay float32. A recipe of
+the zoo states the SHA-256 of its file.
 """
 
 import hashlib
