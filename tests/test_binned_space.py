@@ -91,6 +91,27 @@ def test_expected_chroma_gives_an_unsure_photo_more_gain_than_a_sure_one():
         np.testing.assert_allclose(ab[1], plain[1] * (np.hypot(60, 40) / 50) ** power, rtol=1e-4)
 
 
+def test_the_colour_that_a_hint_asks_for_comes_out_whatever_the_gain():
+    space = BinnedLabSpace(Decoding(temperature=1.0, gain=1.6, cast=0.5, expected_chroma=1.0), hints=True)
+    hints = np.zeros((2, 64, 64, 3), "float32")
+    hints[0, 8:12, 20:24] = (40, -25, 1)
+    hints[1, ::4, ::4] = (10, 30, 1)
+    inputs = Inputs(np.full((2, 64, 64, 1), 50.0, "float32"), hints)
+    shown = space.shown(inputs)
+    np.testing.assert_array_equal(shown.hints[..., 2], hints[..., 2])
+    assert np.hypot(*np.asarray(shown.hints)[0, 8, 20, :2]) < 0.85 * np.hypot(40, -25)
+    np.testing.assert_allclose(np.asarray(shown.hints)[1, 0, 0, :2], (10, 30), rtol=1e-3)  # little is left to guess
+    # A network that paints the hint where it is and grey elsewhere.
+    ab = np.asarray(shown.hints)[0, 8:12, 20:24, :2].mean(axis=(0, 1))
+    seen = np.zeros((1, 16, 16, 2), "float32")
+    seen[0, 2, 5] = ab
+    first = Inputs(inputs.lightness[:1], hints[:1])
+    painted = np.asarray(space.annealed_mean(logits_of(seen), 1.0, space._unknown(first)))[0, 2, 5]
+    np.testing.assert_allclose(painted, (40, -25), rtol=0.02)
+    bare = Inputs(inputs.lightness)
+    assert space.shown(bare) is bare
+
+
 def test_chroma_comes_at_the_size_of_the_inputs():
     space = BinnedLabSpace()
     logits = np.random.default_rng(0).normal(size=(2, 4, 6, len(space.bins))).astype("float32")

@@ -19,6 +19,9 @@ from keras_colorize.recipes import Decoding, Recipe
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
 
+# Where hints cover this share of a photo, about ten of 3×3 pixels at 128×128, gain and cast are 1/e of what they are.
+HINTED_SHARE = 0.005
+
 
 def recolor(L: Any, ab: Any) -> Any:
     """Join lightness (…, 1) in [0, 100] and chroma (…, 2) in CIE units into RGB (…, 3) in [0, 1]."""
@@ -70,6 +73,10 @@ class Space:
         else:
             hints = ops.concatenate([inputs.hints[..., :2] / AB_SCALE, inputs.hints[..., 2:]], axis=-1)
         return ops.concatenate([self._lightness_channels(L), hints], axis=-1)
+
+    def shown(self, inputs: Inputs) -> Inputs:
+        """Return the inputs to show the network of a user, so that `chroma` comes out in the colours of the hints."""
+        return inputs
 
     def merge(self, inputs: Inputs, prediction: Any) -> Any:
         """Show the picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
@@ -172,6 +179,9 @@ class BinnedLabSpace(Space):
 
     Vividness changes both: the temperature is `temperature ** vividness`, the gain `gain · vividness`.
 
+    Gain and cast make up for what the network cannot know. The more of the photo has hints, the nearer both go to 1.
+    The network is shown hints that are paler by the gain, so that the colour that was asked for comes out.
+
     Args:
         decoding: temperature, gains, cast, and the share of the rebalancing that is undone.
         rebalancing: the value that the network was trained with (`loss.rebalancing`).
@@ -200,31 +210,46 @@ class BinnedLabSpace(Space):
     def merge(self, inputs: Inputs, prediction: Any) -> Any:
         return self.colorize(inputs, prediction)
 
+    def shown(self, inputs: Inputs) -> Inputs:
+        if inputs.hints is None:
+            return inputs
+        gain = 1.0 + (self.decoding.gain - 1.0) * self._unknown(inputs)
+        return inputs._replace(hints=ops.concatenate([inputs.hints[..., :2] / gain, inputs.hints[..., 2:]], axis=-1))
+
     def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
         _, height, width, _ = ops.shape(inputs.lightness)
-        return ops.image.resize(
-            self.annealed_mean(prediction, vividness), (height, width), interpolation="bilinear", antialias=False
-        )
+        ab = self.annealed_mean(prediction, vividness, self._unknown(inputs))
+        return ops.image.resize(ab, (height, width), interpolation="bilinear", antialias=False)
+
+    @staticmethod
+    def _unknown(inputs: Inputs) -> Any:
+        """How much of a photo the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
+        if inputs.hints is None:
+            return 1.0
+        return ops.exp(-ops.mean(inputs.hints[..., 2:], axis=(1, 2), keepdims=True) / HINTED_SHARE)
 
     def target_chroma(self, target: Any) -> Any:
         return target
 
-    def annealed_mean(self, logits: Any, vividness: Any = 1.0) -> Any:
-        """Decode logits (B, h, w, Q) into ab (B, h, w, 2) in CIE units, float32."""
+    def annealed_mean(self, logits: Any, vividness: Any = 1.0, unknown: Any = 1.0) -> Any:
+        """Decode logits (B, h, w, Q) into ab (B, h, w, 2) in CIE units, float32.
+
+        unknown: share of gain and cast that is applied: 1, or (B, 1, 1, 1) where photos have hints.
+        """
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
         logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
         shares = ops.softmax(logits / temperature, axis=-1)
         centers = self.bins.centers
         ab = ops.matmul(shares, ops.convert_to_tensor(centers))
-        gain: Any = self.decoding.gain * vividness
+        gain: Any = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
         if self.decoding.expected_chroma > 0:
             expected = ops.matmul(shares, ops.convert_to_tensor(np.linalg.norm(centers, axis=-1, keepdims=True)))
             found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
             expected, found = (ops.mean(chroma, axis=(1, 2), keepdims=True) for chroma in (expected, found))
-            gain *= ops.power(expected / found, self.decoding.expected_chroma)
+            gain *= ops.power(expected / found, self.decoding.expected_chroma * unknown)
         if self.decoding.cast < 1:
-            ab -= (1.0 - self.decoding.cast) * ops.mean(ab, axis=(1, 2), keepdims=True)
+            ab -= (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
         return ab * gain
 
     def _target(self, rgb: Any, lab: Any) -> Any:

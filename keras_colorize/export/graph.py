@@ -167,7 +167,7 @@ def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
     space = colorizer.space
 
     def predict(inputs: Inputs, vividness: Any) -> Any:
-        condition = space.condition(inputs)
+        condition = space.condition(space.shown(inputs))
         with tf.name_scope(NETWORK_SCOPE):
             prediction = network(condition, training=False)
         if (

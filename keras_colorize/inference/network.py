@@ -58,7 +58,7 @@ def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float
     """
 
     def predict(inputs: Inputs, vividness: Any) -> Any:
-        prediction = network(space.condition(inputs), training=False)
+        prediction = network(space.condition(space.shown(inputs)), training=False)
         return space.chroma(inputs, prediction, vividness)
 
     @functools.lru_cache(maxsize=64)

@@ -198,6 +198,25 @@ class Fusion(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
+class Channels(keras.layers.Layer):
+    """Some of the channels: (B, H, W, C) → (B, H, W, stop − start)."""
+
+    def __init__(self, start: int, stop: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start = start
+        self.stop = stop
+
+    def call(self, x: Any) -> Any:
+        return x[..., self.start : self.stop]
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], self.stop - self.start)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "start": self.start, "stop": self.stop}
+
+
+@keras.saving.register_keras_serializable(package="keras_colorize")
 class PooledHints(keras.layers.Layer):
     """Hints (B, H, W, 3) in the unit range (a, b, mask) → (B, H/scale, W/scale, 3), in float32.
 

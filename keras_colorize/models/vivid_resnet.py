@@ -7,7 +7,7 @@ import keras
 from keras import layers
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models.layers import PooledHints, check_filters, check_image_size
+from keras_colorize.models.layers import Channels, PooledHints, check_filters, check_image_size
 from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
 
@@ -25,7 +25,7 @@ def vivid_resnet(
     blocks: Sequence[int] = (2, 2, 2),
     width: int = 96,
 ) -> keras.Model:
-    """PARAMETERS parameters with 309 classes, and GFLOP GFLOP for a photo of 256×256.
+    """3,964,117 parameters with 309 classes and hints, and 8.0 GFLOP for a photo of 256×256.
 
     (A multiplication and its addition count as two.)
 
@@ -62,14 +62,14 @@ def vivid_resnet(
     condition = keras.Input((image_size, image_size, condition_channels), name="condition")
 
     # Encoder
-    x = condition[..., :1] if condition_channels > 1 else condition
+    x = Channels(0, 1, name="lightness")(condition) if condition_channels > 1 else condition
     x = layers.ZeroPadding2D(3, name=f"{ENCODER}_stem_pad")(x)
     x = _conv(x, filters[0], f"{ENCODER}_stem", kernel=7, strides=2, padding="valid")  # (B, S/2, S/2, 64)
     x = layers.ZeroPadding2D(1, name=f"{ENCODER}_pool_pad")(x)  # after a ReLU zeros never win
     x = layers.MaxPooling2D(3, 2, name=f"{ENCODER}_pool")(x)  # (B, S/4, S/4, 64)
     hints = None
     if condition_channels > 1:
-        hints = PooledHints(4, name="hints_quarter")(condition[..., 1:])  # (B, S/4, S/4, 3)
+        hints = PooledHints(4, name="hints_quarter")(Channels(1, 4, name="hints")(condition))  # (B, S/4, S/4, 3)
         x = layers.Add(name="hints_encoder_add")([x, _hint_conv(hints, filters[0], "hints_encoder_conv")])
     skips = []
     for stage, (stage_filters, count) in enumerate(zip(filters, blocks, strict=True), start=1):
