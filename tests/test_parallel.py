@@ -172,7 +172,7 @@ def test_two_workers_are_one_and_a_lost_one_ends_the_job(tmp_path):
     lost = RunFolder.newest(tmp_path / "lost")
     message = error.splitlines()[-1]
     assert "worker 0 stopped, since another worker of this job is gone" in message
-    assert f"start all workers again: train.py --resume {lost}" in message
+    assert f"start all workers again; train.py --resume {lost} on each of them goes on" in message
 
     finish(*start_workers("--resume", lost))
     assert_same_runs(workers, lost)

@@ -70,7 +70,8 @@ def test_a_recipe_needs_what_its_parts_need():
         recipe, needs = Recipe.load(name), " ".join(load_card(name).needs)
         args = recipe.generator.args
         koalarization = recipe.generator.name == "koalarization"
-        assert ("ResNet-18" in needs) == (recipe.generator.name == "resnet_unet"), name
+        pretrained = recipe.generator.name == "resnet_unet" or bool(recipe.encoder_weights)
+        assert ("ResNet-18" in needs) == pretrained, name
         assert ("Inception-ResNet-v2" in needs) == (koalarization and args.get("inception", True)), name
         assert ("DeepLab" in needs) == (koalarization and args.get("segmentation", False)), name
         assert ("VGG16" in needs) == (recipe.loss.perceptual_weight > 0), name

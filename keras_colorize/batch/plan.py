@@ -27,7 +27,7 @@ IN_COLOR_FILE, IN_COLOR_HEADER = "in_color.csv", "file,colorized"
 
 @dataclass(frozen=True)
 class FolderSettings:
-    """How many photos are colorized and written: see `colorize_folder`.
+    """The settings of `colorize_folder`: how photos are colorized and written.
 
     Every value is checked when the settings are made.
 
@@ -122,7 +122,7 @@ class Plan:
 
     @property
     def is_done(self) -> bool:
-        """Whether earlier runs have written everything."""
+        """Tell whether earlier runs have written everything."""
         return not any(job.missing for job in self.jobs) and all(page.is_file() for page in self.pages)
 
 

@@ -1,4 +1,4 @@
-"""`keras-colorize colorize`: photos become colour photos."""
+"""`keras-colorize colorize`: colour photos, and folders of thousands."""
 
 import argparse
 import logging

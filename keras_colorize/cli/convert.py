@@ -1,4 +1,4 @@
-"""`keras-colorize convert`: a PyTorch checkpoint becomes Keras weights."""
+"""`keras-colorize convert`: turn a PyTorch checkpoint into Keras weights."""
 
 import argparse
 
@@ -9,7 +9,7 @@ SUMMARY = "Convert a PyTorch checkpoint to Keras weights, with the same numbers.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
+    """Add the command's own arguments."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a state dict: .pt, .pth or .safetensors")
     parser.add_argument("--model", required=True, help="the system it belongs to: pix2pix, gan_lab, resnet18_gan, …")
     parser.add_argument("--out", metavar="FILE", help="the generator's weights, FILE.weights.h5")
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Convert, then say what went where."""
+    """Convert the checkpoint and print the files and what they hold."""
     from keras_colorize.convert.destinations import files_to_write
     from keras_colorize.recipes import Recipe
 

@@ -6,7 +6,7 @@ SUMMARY = "Serve a page that colorizes photos in the browser, on the visitor's o
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
+    """Add the command's own arguments."""
     parser.add_argument(
         "--model-file", metavar="FILE", help="a .tflite of keras-colorize export (default: one is chosen in the page)"
     )

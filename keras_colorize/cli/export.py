@@ -1,4 +1,4 @@
-"""`keras-colorize export`: a network becomes a file that others run."""
+"""`keras-colorize export`: write a network as a file for another runtime."""
 
 import argparse
 
@@ -9,7 +9,7 @@ SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX,
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
+    """Add the command's own arguments."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--model", default=DEFAULT_MODEL, help="a system of the zoo with packaged weights (default: %(default)s)"
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Export, then say what was found."""
+    """Export the network, verify the files and print the results."""
     from keras_colorize.export.packages import check_installed
     from keras_colorize.export.request import ExportRequest, check_out, read_size
 

@@ -14,6 +14,7 @@ ACTIONS = {
     "random_backbone": "train.py --random-backbone does so",
     "extend": "train.py --resume {run} --epochs N trains it to N epochs in all",
     "resume": "train.py --resume {run} goes on",
+    "resume_all": "train.py --resume {run} on each of them goes on",
     "lower_rate": "start again with train.py --recipe {recipe} --set optimizer.learning_rate=… --precision float32",
     "same_command": "the same command with --resume goes on",
     "make_prior": "keras-colorize prior makes one",

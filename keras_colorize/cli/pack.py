@@ -1,4 +1,4 @@
-"""`keras-colorize pack`: a run's generator, or the average of several runs' generators, becomes one small file."""
+"""`keras-colorize pack`: write the generator of a run, or the average of several, into one small file."""
 
 import argparse
 from pathlib import Path
@@ -9,14 +9,14 @@ SUMMARY = "Pack the weights of a run, or of several as their average, into one f
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's own arguments."""
+    """Add the command's own arguments."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--model", help="the newest run of this model (default: the newest run)")
     what.add_argument(
         "--run",
         metavar="DIR",
         action="append",
-        help="a run folder; several are averaged (runs that go on from each other)",
+        help="a run folder; the weights of several, where each continues another, are averaged",
     )
     parser.add_argument(
         "--shares", metavar="X,Y,…", help="weight of each run in the average, such as 0.3,0.7 (default: all alike)"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load, write, say what was written."""
+    """Load the weights, write the file and print its size and digest."""
     from keras_colorize.errors import ColorizeError
     from keras_colorize.runs.folder import RunFolder
 

@@ -223,7 +223,7 @@ class BinnedLabSpace(Space):
 
     @staticmethod
     def _unknown(inputs: Inputs) -> Any:
-        """How much of a photo the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
+        """Return the share of a photo that the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
         if inputs.hints is None:
             return 1.0
         return ops.exp(-ops.mean(inputs.hints[..., 2:], axis=(1, 2), keepdims=True) / HINTED_SHARE)

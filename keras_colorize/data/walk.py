@@ -44,7 +44,7 @@ def walk_photos(
 
 
 def is_photo(path: Path) -> bool:
-    """Whether a path is a file with the suffix of a photo that is read here."""
+    """Tell whether a path is a file with the suffix of a photo that is read here."""
     return path.suffix.lower() in readable_suffixes() and path.is_file()
 
 

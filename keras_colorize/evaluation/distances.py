@@ -73,7 +73,7 @@ class DistanceRequest:
 
     @property
     def truth_needed(self) -> bool:
-        """Whether the truth's features have to be measured."""
+        """Tell whether the truth's features have to be measured."""
         return self.kid or self.stored() is None
 
     def require(self, photos: int) -> None:

@@ -45,7 +45,7 @@ class Estimate:
 
     @property
     def significant(self) -> bool:
-        """Whether the interval of a difference leaves out 0."""
+        """Tell whether the interval of a difference leaves out 0."""
         return self.low > 0 or self.high < 0
 
 

@@ -71,7 +71,7 @@ class System:
 
     @property
     def paints_lightness(self) -> bool:
-        """Whether the network predicts whole pictures, lightness included."""
+        """Tell whether the network predicts whole pictures, lightness included."""
         return self.colorizer.space.predicts_lightness
 
     def colorize(self, photos: FramedBatch) -> np.ndarray:

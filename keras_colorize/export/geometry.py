@@ -48,7 +48,7 @@ class FrameGeometry:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the photo has the frame's size, as far as the graph knows."""
+        """Tell whether the photo has the frame's size, as far as the graph knows."""
         sizes = (self.height, self.padded_rows, self.width, self.padded_columns)
         return all(isinstance(size, int) for size in sizes) and sizes[0] == sizes[1] and sizes[2] == sizes[3]
 

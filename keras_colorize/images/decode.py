@@ -273,7 +273,7 @@ def _is_animated(image: Image.Image) -> bool:
 
 
 def _is_lossless_webp(file: BinaryIO) -> bool:
-    """Whether the picture lies in a chunk of the lossless kind (RIFF: name, length, content, padded to even)."""
+    """Tell whether the picture lies in a chunk of the lossless kind (RIFF: name, length, content, padded to even)."""
     place = 12
     while True:
         file.seek(place)

@@ -49,5 +49,5 @@ class Picture:
 
     @property
     def is_grey(self) -> bool:
-        """Whether the pixels have one channel."""
+        """Tell whether the pixels have one channel."""
         return self.pixels.ndim == 2

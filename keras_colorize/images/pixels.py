@@ -182,7 +182,7 @@ def _separate_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None
 
 
 def _is_grey_palette(image: Image.Image, profile: bytes | None) -> bool:
-    """Whether a palette holds nothing but grey, which stays grey as no profile converts it."""
+    """Tell whether a palette holds nothing but grey, which stays grey as no profile converts it."""
     if image.mode != "P" or (profile and transform_to_srgb(profile, "RGB")):
         return False
     palette = np.array(image.getpalette("RGB") or (), np.uint8).reshape(-1, 3)

@@ -98,7 +98,7 @@ def _page(file: BinaryIO, image: StoredTiff | None, index: int, directory: Store
 
 
 def _is_beyond_pillow(image: StoredTiff, directory: Directory) -> bool:
-    """Whether Pillow would misread a page that it accepts."""
+    """Tell whether Pillow would misread a page that it accepts."""
     deep = 258 in directory and max(directory[258].integers, default=1) > 8
     # Of 16 bits in planes Pillow takes the high bytes alone, or uncompressed mistakes bytes for samples.
     in_planes = deep and first_integer(directory, 284, 1) == 2 and len(image.getbands()) > 1

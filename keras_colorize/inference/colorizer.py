@@ -111,7 +111,7 @@ class Colorizer:
 
     @property
     def stochastic(self) -> bool:
-        """Whether the network has dropout, so that `samples` can differ."""
+        """Tell whether the network has dropout, so that `samples` can differ."""
         return any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in self.generator.layers)
 
     def __call__(

@@ -52,7 +52,7 @@ def open_photos(image: PhotoLike) -> OpenPhotos:
 
 
 def _is_batch(shape: tuple[int, ...]) -> bool:
-    """Whether an array of this shape holds several photos. (A, B, 3) and (A, B, 1) are one photo with its channels."""
+    """Tell whether an array of this shape holds several photos; (A, B, 3) and (A, B, 1) are one with its channels."""
     return len(shape) == 4 or (len(shape) == 3 and shape[2] not in (1, 3))
 
 

@@ -143,7 +143,7 @@ class Parallel:
             gone = f"worker {self.worker} stopped, since another worker of this job is gone ({told.strip()[:200]})"
             if folder is None:
                 raise ColorizeError(f"{gone}; no run folder was made: start all workers again") from error
-            raise ColorizeError(f"{gone}: resume the run on all workers", action="resume", run=folder) from error
+            raise ColorizeError(f"{gone}: start all workers again", action="resume_all", run=folder) from error
 
     def _gather_everywhere(self, values: Any) -> Any:
         def one(values: Any) -> Any:

@@ -56,7 +56,7 @@ class GANTrainer(SupervisedTrainer):
         self.discriminator = discriminator
         self.discriminator_every = discriminator_every
         self.discriminator_due: bool | None = None
-        """Whether D learns in the step that is traced; None leaves that to the device."""
+        """Tell whether D learns in the step that is traced; None leaves that to the device."""
         self.adversarial_loss = ADVERSARIAL[self.loss_options.adversarial]
         self.discriminator_weight = 0.5 if self.loss_options.discriminator_reduction == "mean" else 1.0
 
@@ -87,7 +87,7 @@ class GANTrainer(SupervisedTrainer):
         return {"d_real": self.means["d_real"].result(), "d_fake": self.means["d_fake"].result(), **means}
 
     def generator_adversarial(self, logits: Any) -> Any:
-        """How well the generator deceives, from D's logits of its output: the lower the better."""
+        """Return the adversarial loss of the generator, from D's logits of its output."""
         if self.loss_options.saturating:
             return -global_mean(self.adversarial_loss(logits, real=False))
         return global_mean(self.adversarial_loss(logits, real=True))

@@ -31,7 +31,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether the time is up."""
+        """Tell whether the time is up."""
         return self.minutes is not None and time.monotonic() - self._began >= 60 * self.minutes
 
 

@@ -68,7 +68,7 @@ class StopRequest(Protocol):
     """Asks a training to stop after the step in progress. The loop enters it for as long as steps run."""
 
     reason: str
-    """Who asks, in words; empty while nobody does."""
+    """The origin of the request, in words; empty while there is none."""
 
     def __enter__(self) -> object: ...
 

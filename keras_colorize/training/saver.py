@@ -57,7 +57,7 @@ class Saver:
 
     @property
     def due(self) -> bool:
-        """Whether the interval has passed."""
+        """Tell whether the interval has passed."""
         return time.monotonic() - self._tried > self._interval
 
     def try_to_save(self, position: Position) -> None:
