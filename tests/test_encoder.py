@@ -94,6 +94,7 @@ def test_weights_that_do_not_fit_are_refused(folded):
         )
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_encoder_starts_from(file, folded, photo_folder, tmp_path):
     recipe = Recipe.load("vivid").with_values(
         **{

@@ -189,6 +189,7 @@ def test_hints_are_true_colours_and_more_of_them_add_to_fewer():
     assert 60 < (hints[..., 2] > 0).sum() <= 180
 
 
+@pytest.mark.slow
 def test_a_system_that_takes_hints_is_given_them(classes):
     photos = load_split(choose(get_protocol("recipe"), Data(source=str(classes))).photos, "test", image_size=32)
     errors = [

@@ -103,6 +103,7 @@ def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_tflite_in_full(tmp_path):
     pytest.importorskip("ai_edge_litert")
     said = []

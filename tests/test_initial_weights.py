@@ -30,7 +30,8 @@ def small_recipe(source: Path) -> Recipe:
     return Recipe.load("vivid").with_values(**SMALL, **{"data.source": str(source)})
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", pytest.param(".npz", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".weights.h5", ".npz"])
 def test_a_generator_starts_from_a_file(photo_folder, tmp_path, suffix):
     folder = train.start(small_recipe(photo_folder), tmp_path)
     trained = load_generator(folder, folder.recipe())

@@ -143,7 +143,8 @@ def test_a_finished_run_says_so(finished):
     assert folder.recipe().schedule.epochs == 3
 
 
-@pytest.mark.parametrize("stops", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["finished", "stopped"])
+@pytest.mark.slow
+@pytest.mark.parametrize("stops", [False, True], ids=["finished", "stopped"])
 def test_an_extended_run_is_the_longer_one(finished, tmp_path, monkeypatch, stops):
     """Weights, both optimizers, seeds, log and events are those of the run that had all its epochs from the start."""
     whole, photos = finished
@@ -161,6 +162,7 @@ def test_an_extended_run_is_the_longer_one(finished, tmp_path, monkeypatch, stop
     assert f"starts from: checkpoint of step {position.step}\n" in notes
 
 
+@pytest.mark.slow
 def test_an_extension_that_is_killed_at_once_goes_on(finished, tmp_path, monkeypatch):
     _, photos = finished
     folder = train.start(tiny(photos, "schedule.epochs=1"), tmp_path)

@@ -45,6 +45,7 @@ def networks():
     yield "stochastic", keep_dropout_on(build_small("unet"))
 
 
+@pytest.mark.slow
 def test_every_architecture_loads_in_a_new_process(tmp_path):
     keras.utils.set_random_seed(0)
     saved = []

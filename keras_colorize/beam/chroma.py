@@ -55,7 +55,8 @@ class ChromaHandler(ModelHandler[tuple[Frame, ...], PredictionResult, ServingSes
 
     def get_num_bytes(self, batch: Sequence[tuple[Frame, ...]]) -> int:
         """Count the bytes of the frames; otherwise Beam would pickle them to find out."""
-        return sum(field.nbytes for frames in batch for frame in frames for field in frame.inputs)
+        fields = (field for frames in batch for frame in frames for field in frame.inputs)
+        return sum(field.nbytes for field in fields if field is not None)  # no hints: None
 
     def get_metrics_namespace(self) -> str:
         """Name the place where Beam counts batches and their time."""
