@@ -51,7 +51,7 @@ def vivid(
     # Encoder
     x, skips = condition, []
     for stage, (width, count) in enumerate(zip(filters, blocks, strict=True), start=1):
-        x = _conv(x, width, f"encoder_{stage}_down", strides=2)  # (B, S/2ˢ, S/2ˢ, width)
+        x = conv_norm_relu(x, width, f"encoder_{stage}_down", strides=2)  # (B, S/2ˢ, S/2ˢ, width)
         for block in range(1, count + 1):
             x = _residual(x, f"encoder_{stage}_block_{block}")
         skips.append(x)
@@ -62,24 +62,34 @@ def vivid(
 
     # Decoder
     for stage, skip in ((3, skips[2]), (2, skips[1])):
-        x = _conv(x, skip.shape[-1], f"decoder_{stage}_reduce", kernel=1)
+        x = conv_norm_relu(x, skip.shape[-1], f"decoder_{stage}_reduce", kernel=1)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder_{stage}_up")(x)
         x = layers.Add(name=f"decoder_{stage}_skip")([x, skip])
         x = _residual(x, f"decoder_{stage}_block_1")
         x = _residual(x, f"decoder_{stage}_block_2")
 
     # Head
-    x = _conv(x, 2 * filters[1], "head_conv", kernel=1)
+    x = conv_norm_relu(x, 2 * filters[1], "head_conv", kernel=1)
     x = layers.Conv2D(target_channels, 1, dtype="float32", name="prediction")(x)  # (B, S/4, S/4, Q)
     return keras.Model(condition, x, name="vivid")
 
 
-def _conv(x: Any, filters: int, name: str, *, kernel: int = 3, strides: int = 1, activation: bool = True) -> Any:
+def conv_norm_relu(
+    x: Any,
+    filters: int,
+    name: str,
+    *,
+    kernel: int = 3,
+    strides: int = 1,
+    padding: str = "same",
+    activation: bool = True,
+) -> Any:
+    """Apply a convolution without bias, batch normalization and, unless told otherwise, ReLU."""
     x = layers.Conv2D(
         filters,
         kernel,
         strides,
-        padding="same",
+        padding=padding,
         use_bias=False,
         kernel_initializer="he_normal",
         name=name,
@@ -90,6 +100,6 @@ def _conv(x: Any, filters: int, name: str, *, kernel: int = 3, strides: int = 1,
 
 def _residual(x: Any, name: str) -> Any:
     """Apply two convolutions and add their input (He et al. 2016)."""
-    y = _conv(x, x.shape[-1], f"{name}_1")
-    y = _conv(y, x.shape[-1], f"{name}_2", activation=False)
+    y = conv_norm_relu(x, x.shape[-1], f"{name}_1")
+    y = conv_norm_relu(y, x.shape[-1], f"{name}_2", activation=False)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))

@@ -8,8 +8,8 @@ from keras import layers
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models.layers import Channels, PooledHints, check_filters, check_image_size
-from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
+from keras_colorize.models.vivid import conv_norm_relu
 
 ENCODER = "encoder"
 """First word of the names of the layers that ImageNet weights fit (`keras_colorize.models.encoder`)."""
@@ -64,7 +64,7 @@ def vivid_resnet(
     # Encoder
     x = Channels(0, 1, name="lightness")(condition) if condition_channels > 1 else condition
     x = layers.ZeroPadding2D(3, name=f"{ENCODER}_stem_pad")(x)
-    x = _conv(x, filters[0], f"{ENCODER}_stem", kernel=7, strides=2, padding="valid")  # (B, S/2, S/2, 64)
+    x = conv_norm_relu(x, filters[0], f"{ENCODER}_stem", kernel=7, strides=2, padding="valid")  # (B, S/2, S/2, 64)
     x = layers.ZeroPadding2D(1, name=f"{ENCODER}_pool_pad")(x)  # after a ReLU zeros never win
     x = layers.MaxPooling2D(3, 2, name=f"{ENCODER}_pool")(x)  # (B, S/4, S/4, 64)
     hints = None
@@ -84,9 +84,9 @@ def vivid_resnet(
 
     # Decoder
     for stage, skip, stage_filters in ((2, skips[1], filters[1]), (1, skips[0], width)):
-        x = _conv(x, stage_filters, f"decoder_{stage}_reduce", kernel=1)
+        x = conv_norm_relu(x, stage_filters, f"decoder_{stage}_reduce", kernel=1)
         x = layers.UpSampling2D(interpolation="bilinear", name=f"decoder_{stage}_up")(x)
-        skip = _conv(skip, stage_filters, f"decoder_{stage}_skip", kernel=1, activation=False)
+        skip = conv_norm_relu(skip, stage_filters, f"decoder_{stage}_skip", kernel=1, activation=False)
         x = layers.Add(name=f"decoder_{stage}_add")([x, skip])
         if stage == 1 and hints is not None:
             x = layers.Add(name="hints_decoder_add")([x, _hint_conv(hints, width, "hints_decoder_conv")])
@@ -94,7 +94,7 @@ def vivid_resnet(
         x = _residual(x, stage_filters, f"decoder_{stage}_block_2")
 
     # Head
-    x = _conv(x, filters[1], "head_conv", kernel=1)
+    x = conv_norm_relu(x, filters[1], "head_conv", kernel=1)
     x = layers.Conv2D(target_channels, 1, dtype="float32", name="prediction")(x)  # (B, S/4, S/4, Q)
     return keras.Model(condition, x, name="vivid_resnet")
 
@@ -103,38 +103,15 @@ def _hint_conv(hints: Any, filters: int, name: str) -> Any:
     return layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="zeros", name=name)(hints)
 
 
-def _conv(
-    x: Any,
-    filters: int,
-    name: str,
-    *,
-    kernel: int = 3,
-    strides: int = 1,
-    padding: str = "same",
-    activation: bool = True,
-) -> Any:
-    x = layers.Conv2D(
-        filters,
-        kernel,
-        strides,
-        padding=padding,
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )(x)
-    x = batch_norm("keras", "glorot", f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x) if activation else x
-
-
 def _residual(x: Any, filters: int, name: str, *, strides: int = 1) -> Any:
     """Two convolutions around which the input passes (He et al. 2015), through a 1×1 convolution where sizes differ."""
     if strides > 1:
         # Padded as PyTorch pads, the same on all sides, so that its weights see what they were trained on.
         y = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-        y = _conv(y, filters, f"{name}_1", strides=strides, padding="valid")
+        y = conv_norm_relu(y, filters, f"{name}_1", strides=strides, padding="valid")
     else:
-        y = _conv(x, filters, f"{name}_1")
-    y = _conv(y, filters, f"{name}_2", activation=False)
+        y = conv_norm_relu(x, filters, f"{name}_1")
+    y = conv_norm_relu(y, filters, f"{name}_2", activation=False)
     if strides > 1:
-        x = _conv(x, filters, f"{name}_shortcut", kernel=1, strides=strides, activation=False)
+        x = conv_norm_relu(x, filters, f"{name}_shortcut", kernel=1, strides=strides, activation=False)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
