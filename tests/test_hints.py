@@ -107,10 +107,65 @@ def test_inputs_without_hints_are_mapped_and_stacked():
     assert hinted.lightness.shape == (2, 4, 4, 1) and hinted.hints.shape == (2, 4, 4, 3)
 
 
+def ab_of(rgb_u8):
+    return np.asarray(rgb_to_lab(rgb_from_u8(np.array(rgb_u8, np.uint8))))[1:]
+
+
+@pytest.mark.parametrize(
+    ("color", "rgb_u8"),
+    [
+        ("#b22222", (178, 34, 34)),
+        ("#B22", (187, 34, 34)),
+        (" FireBrick", (178, 34, 34)),
+        ("rebeccapurple", (102, 51, 153)),
+    ],
+)
+def test_a_color_stands_for_its_a_and_b(color, rgb_u8):
+    hint = Hint(1, 2, color)
+    np.testing.assert_allclose(hint.ab, ab_of(rgb_u8), atol=1e-4)
+    assert hint == Hint(1.0, np.int64(2), color.strip().lower())
+
+
+def test_neutral_and_greys_are_no_color_and_a_pair_is_itself():
+    assert Hint(0, 0, "neutral").ab == (0, 0)
+    np.testing.assert_allclose([Hint(0, 0, name).ab for name in ("white", "grey", "#000")], 0, atol=0.05)
+    assert Hint(0, 0, np.float32([3.5, -22])).ab == (3.5, -22.0) == Hint(0, 0, [3.5, -22]).color
+    assert hash(Hint(0, 0, [3.5, -22])) == hash(Hint(0, 0, (3.5, -22.0)))
+
+
+def test_a_radius_is_by_default_a_share_of_the_shorter_side():
+    assert Hint(0, 0, "red").radius_in(3000, 4000) == pytest.approx(45)
+    assert Hint(0, 0, "red", 7).radius_in(3000, 4000) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((1, 1, "firebrik"), "the hint at x 1, y 1 has the `color` 'firebrik'; did you mean 'firebrick'? (expected"),
+        ((1, 1, "#12345"), "the hint at x 1, y 1 has the `color` '#12345' (expected '#b22222', '#b22', a CSS name"),
+        ((1, 1, "rgb(1,2,3)"), "has the `color` 'rgb(1,2,3)'"),
+        ((1, 1, 7), "has the `color` 7: expected '#b22222'"),
+        ((1, 1, (1, 2, 3)), "has the `color` (1, 2, 3): expected"),
+        ((1, 1, (np.nan, 2)), "has the `color` (nan, 2): expected"),
+        ((1, 1, (300, 2)), "has the `color` (300, 2): expected a and b in CIE units, from -128 to 128"),
+        ((1, 1, "red", -1), "the hint at x 1, y 1 has the `radius` -1: expected 0 or more"),
+        ((1, 1, "red", np.inf), "`radius` of a hint is inf: expected a finite number"),
+        ((np.nan, 1, "red"), "`x` of a hint is nan: expected a finite number"),
+        ((1, "1", "red"), "`y` of a hint is '1': expected a finite number"),
+        ((1, True, "red"), "`y` of a hint is True: expected a finite number"),
+    ],
+)
+def test_a_hint_that_cannot_be_is_refused_in_one_line(arguments, said):
+    with pytest.raises(ColorizeError) as refused:
+        Hint(*arguments)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_a_hint_is_drawn_where_its_place_lies_in_the_frame():
     photo = np.zeros((100, 200, 3), np.uint8)
     photo[20:30, 20:30] = 90
-    frame = frame_photo(photo, 50, 16, [Hint(150, 40, 6, 30, -10)])
+    frame = frame_photo(photo, 50, 16, [Hint(150, 40, (30, -10), 6)])
     rows, columns = np.nonzero(frame.inputs.hints[..., 2])
     # Half the size, in the middle of the padding.
     assert abs(rows.mean() - frame.rows.start - 20) < 0.6 and abs(columns.mean() - frame.columns.start - 75) < 0.6
@@ -119,8 +174,21 @@ def test_a_hint_is_drawn_where_its_place_lies_in_the_frame():
     assert frame_photo(photo, 50, 16).inputs.hints is None
 
 
+def test_a_frame_takes_other_hints_without_being_made_anew():
+    photo = colorful_photo(1, 100, 200)
+    first, second = [Hint(150, 40, "red")], [Hint(20, 10, "blue", 9), Hint(60, 60, "neutral")]
+    frame = frame_photo(photo, 50, 16, first)
+    other = frame.with_hints(second)
+    np.testing.assert_array_equal(other.inputs.hints, frame_photo(photo, 50, 16, second).inputs.hints)
+    assert other.inputs.lightness is frame.inputs.lightness
+    assert other.with_hints([]).inputs.hints is None
+    with pytest.raises(ColorizeError, match="x 200, y 0 lies outside the photo of 200×100 pixels"):
+        frame.with_hints([Hint(200, 0, "red")])
+
+
 def test_a_hint_smaller_than_a_pixel_of_the_frame_covers_one():
-    frame = frame_photo(np.zeros((400, 400, 3), np.uint8), 32, 16, [Hint(7, 9, 0, 5, 5), Hint(399, 399, 0, 1, 1)])
+    hints = [Hint(7, 9, (5, 5), 0), Hint(399, 399, (1, 1), 0)]
+    frame = frame_photo(np.zeros((400, 400, 3), np.uint8), 32, 16, hints)
     assert frame.inputs.hints[..., 2].sum() == 2
     assert frame.inputs.hints[frame.rows.stop - 1, frame.columns.stop - 1, 2] == 1
 
@@ -128,28 +196,27 @@ def test_a_hint_smaller_than_a_pixel_of_the_frame_covers_one():
 def test_a_hint_in_a_plain_border_has_no_effect():
     scan = np.full((120, 120, 3), 255, np.uint8)
     scan[20:100, 20:100] = colorful_photo(1, 80, 80) // 2
-    frame = frame_photo(scan, 40, 16, [Hint(4, 60, 2, 50, 50)])
+    frame = frame_photo(scan, 40, 16, [Hint(4, 60, (50, 50), 2)])
     assert frame.picture != (slice(0, 120), slice(0, 120))
     assert not frame.inputs.hints.any()
 
 
-@pytest.mark.parametrize(
-    ("hint", "said"),
-    [(Hint(20, 5, 1, 0, 0), "x 20, y 5"), (Hint(1, 1, -1, 0, 0), "radius"), (Hint(1, 1, 1, np.nan, 0), "finite")],
-)
-def test_hints_that_do_not_fit_the_photo_are_refused(hint, said):
+@pytest.mark.parametrize("place", [(20, 5), (-1, 5), (3, 10), (3, -0.6)])
+def test_a_hint_outside_the_photo_is_refused(place):
+    frame_photo(np.zeros((10, 20), np.uint8), 32, 16, [Hint(19.5, -0.5, "red")])  # its corner
+    said = f"the hint at x {place[0]}, y {place[1]} lies outside the photo of 20×10 pixels: expected x from 0 to 19"
     with pytest.raises(ColorizeError, match=said):
-        frame_photo(np.zeros((10, 20), np.uint8), 32, 16, [hint])
+        frame_photo(np.zeros((10, 20), np.uint8), 32, 16, [Hint(*place, "red")])
 
 
 def test_a_colorizer_gives_hints_to_a_network_that_takes_them():
     recipe = small_recipe()
     colorizer = Colorizer(build_generator(recipe, image_size=SIZE), recipe)
     photo = colorful_photo(2, 40, 60)
-    plain, hinted = colorizer(photo), colorizer(photo, hints=[Hint(30, 20, 8, 60, 40)])
+    plain, hinted = colorizer(photo), colorizer(photo, hints=[Hint(30, 20, (60, 40), 8)])
     assert plain.shape == hinted.shape == photo.shape
     assert np.abs(plain.astype(int) - hinted).max() > 0
-    frames = [colorizer.frame(photo, [Hint(30, 20, 8, 60, 40)]), colorizer.frame(photo)]
+    frames = [colorizer.frame(photo, [Hint(30, 20, (60, 40), 8)]), colorizer.frame(photo)]
     hinted_ab, plain_ab = colorizer.predict(frames)  # of one shape, with and without hints
     np.testing.assert_array_equal(plain_ab, colorizer.predict(frames[1:])[0])
     assert np.abs(hinted_ab - plain_ab).max() > 0
@@ -159,7 +226,7 @@ def test_a_network_that_takes_no_hints_refuses_them_in_one_line():
     recipe = small_recipe(hints=False)
     colorizer = Colorizer(build_generator(recipe, image_size=SIZE), recipe)
     with pytest.raises(ColorizeError, match="'small' takes no hints") as refused:
-        colorizer(colorful_photo(2, 40, 60), hints=[Hint(1, 1, 1, 5, 5)])
+        colorizer(colorful_photo(2, 40, 60), hints=[Hint(1, 1, (5, 5))])
     assert "\n" not in str(refused.value)
 
 

@@ -155,9 +155,7 @@ def true_hints(rgb_u8: np.ndarray, count: int, seed: list[int]) -> list[Hint]:
     ab = np.asarray(rgb_to_lab(rgb_from_u8(rgb_u8)))[..., 1:]
     places = np.random.default_rng(seed).integers(0, rgb_u8.shape[:2], (count, 2))
     means = [ab[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].mean(axis=(0, 1)) for y, x in places]
-    return [
-        Hint(float(x), float(y), _HINT_RADIUS, *map(float, mean)) for (y, x), mean in zip(places, means, strict=True)
-    ]
+    return [Hint(x, y, mean, _HINT_RADIUS) for (y, x), mean in zip(places, means, strict=True)]
 
 
 def _pictures(photos: FramedBatch, systems: Sequence[System], mean_ab: tuple[float, float]) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -34,17 +34,29 @@ class Frame:
     inputs: fields (h, w, …) float32 without a batch axis, padded.
     rows, columns: where the picture lies in them.
     picture: rows and columns of the photo without its plain border, where it has one.
+    size: height and width of the photo.
     """
 
     inputs: Inputs
     rows: slice
     columns: slice
     picture: tuple[slice, slice]
+    size: tuple[int, int]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the network's input; frames of one shape go through it together."""
         return self.inputs.lightness.shape[:2]
+
+    def with_hints(self, hints: Sequence[Hint]) -> "Frame":
+        """Return the frame of the same photo with these hints, and with no others.
+
+        Raises:
+            ColorizeError: a hint lies outside the photo.
+        """
+        check_hints(hints, *self.size)
+        drawn = draw_hints(hints, self.size, self.shape, self.picture, self.rows, self.columns) if hints else None
+        return replace(self, inputs=self.inputs._replace(hints=drawn))
 
 
 def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequence[Hint] = ()) -> Frame:
@@ -62,6 +74,7 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
         ColorizeError: a hint lies outside the photo.
     """
     check_hints(hints, *pixels.shape[:2])
+    photo_size = pixels.shape[0], pixels.shape[1]
     picture = find_border(pixels)
     pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
@@ -70,8 +83,7 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
     rows, columns = slice(top, top + height), slice(left, left + width)
-    drawn = draw_hints(hints, padded, picture, rows, columns) if hints else None
-    return Frame(Inputs(L[..., None], drawn), rows, columns, picture)
+    return Frame(Inputs(L[..., None]), rows, columns, picture, photo_size).with_hints(hints)
 
 
 def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tuple[int, int]:

@@ -1,47 +1,140 @@
-"""Hints: colours that somebody gives at places of a photo."""
+"""Hints: colours that somebody gives at places of a photo. Nothing here loads Keras until a colour is converted."""
 
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
+from PIL import ImageColor
 
 from keras_colorize.color.inputs import HINT_CHANNELS
-from keras_colorize.errors import ColorizeError
+from keras_colorize.errors import ColorizeError, did_you_mean
+
+# [choice] The radius of a hint that has none, as a share of the photo's shorter side: 2 pixels of a frame of 128, where
+# training draws squares of 1 to 9 pixels.
+DEFAULT_RADIUS = 0.015
+
+NEUTRAL = "neutral"
+_LARGEST_AB = 128.0  # CIE units; the corners of sRGB reach -108 and 98
+_HEX = re.compile("#(?:[0-9a-f]{3}|[0-9a-f]{6})")
+_COLORS = "'#b22222', '#b22', a CSS name such as 'firebrick', 'neutral', or a and b"
 
 
 @dataclass(frozen=True)
 class Hint:
     """A colour at a place of a photo.
 
-    x, y: the middle, in pixels of the photo, from the middle of its top left pixel to the right and down.
-    radius: of a disc, in pixels of the photo; 0 is a single pixel.
-    a, b: the chroma that is asked for, in CIE units.
+    Args:
+        x, y: the middle, in pixels of the upright photo, from the middle of its top left pixel to the right and down.
+        color: "#b22222", "#b22", a CSS name such as "firebrick", "neutral" for no colour, or a pair (a, b) in CIE
+            units. A colour stands for its a and b: lightness stays the photo's own.
+        radius: of a disc, in pixels of the photo; 0 is a single pixel. By default 1.5 % of the photo's shorter side.
+
+    Raises:
+        ColorizeError: a number is not finite, the radius is below 0, or the colour is none.
     """
 
     x: float
     y: float
-    radius: float
-    a: float
-    b: float
+    color: str | tuple[float, float]
+    radius: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = {"x": self.x, "y": self.y} | ({} if self.radius is None else {"radius": self.radius})
+        for name, value in numbers.items():
+            object.__setattr__(self, name, _finite(f"`{name}` of a hint", value))
+        if self.radius is not None and self.radius < 0:
+            raise ColorizeError(f"the hint at {self.place} has the `radius` {self.radius:g}: expected 0 or more")
+        try:
+            object.__setattr__(self, "color", _checked_color(self.color))
+        except ColorizeError as error:
+            raise ColorizeError(f"the hint at {self.place} has {error}") from None
+
+    @property
+    def place(self) -> str:
+        """The place in words, for messages."""
+        return f"x {self.x:g}, y {self.y:g}"
+
+    @property
+    def ab(self) -> tuple[float, float]:
+        """The chroma (a, b) that is asked for, in CIE units."""
+        return _chroma_of(self.color) if isinstance(self.color, str) else self.color
+
+    def radius_in(self, height: int, width: int) -> float:
+        """Return the radius in pixels on a photo of this size."""
+        return DEFAULT_RADIUS * min(height, width) if self.radius is None else self.radius
+
+
+def _finite(name: str, value: Any) -> float:
+    """Return a number as a float.
+
+    Raises:
+        ColorizeError: it is no number, or not finite.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(float(value)):
+        raise ColorizeError(f"{name} is {value!r}: expected a finite number")
+    return float(value)
+
+
+def _checked_color(color: Any) -> str | tuple[float, float]:
+    """Return a colour as a string, or as a pair of floats.
+
+    Raises:
+        ColorizeError: it is none; the message follows the words "the hint has".
+    """
+    if isinstance(color, str):
+        name = color.strip().lower()
+        if name == NEUTRAL or name in ImageColor.colormap or _HEX.fullmatch(name):
+            return name
+        near = "" if name.startswith("#") else did_you_mean(name, (*ImageColor.colormap, NEUTRAL))
+        raise ColorizeError(f"the `color` '{color}'{near} (expected {_COLORS})")
+    try:
+        a, b = (_finite("it", value) for value in color)
+    except (TypeError, ValueError):  # a ColorizeError too: of the words within, only that it is no pair of numbers
+        raise ColorizeError(f"the `color` {color!r}: expected {_COLORS}") from None
+    if max(abs(a), abs(b)) > _LARGEST_AB:
+        raise ColorizeError(
+            f"the `color` ({a:g}, {b:g}): expected a and b in CIE units, from {-_LARGEST_AB:g} to {_LARGEST_AB:g}"
+        )
+    return a, b
+
+
+@functools.cache
+def _chroma_of(color: str) -> tuple[float, float]:
+    """Convert a colour that `_checked_color` took to its (a, b) in CIE units."""
+    if color == NEUTRAL:
+        return 0.0, 0.0
+    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab  # loads Keras
+
+    rgb_u8 = np.array(ImageColor.getrgb(color), np.uint8)
+    _, a, b = np.asarray(rgb_to_lab(rgb_from_u8(rgb_u8)))
+    return float(a), float(b)
 
 
 def check_hints(hints: Sequence[Hint], height: int, width: int) -> None:
-    """Refuse hints that a photo of that size cannot have.
+    """Refuse hints that lie outside a photo of that size.
 
     Raises:
-        ColorizeError: a place outside the photo, a radius below 0, or a number that is not finite.
+        ColorizeError: there is one.
     """
     for hint in hints:
-        if not np.isfinite([hint.x, hint.y, hint.radius, hint.a, hint.b]).all() or hint.radius < 0:
-            raise ColorizeError(f"{hint}: expected finite numbers and a radius of at least 0")
         if not (-0.5 <= hint.x <= width - 0.5 and -0.5 <= hint.y <= height - 0.5):
             raise ColorizeError(
-                f"a hint lies at x {hint.x:g}, y {hint.y:g}: expected a place in the photo of {width}×{height} pixels"
+                f"the hint at {hint.place} lies outside the photo of {width}×{height} pixels: expected x from 0 to"
+                f" {width - 1} and y from 0 to {height - 1}"
             )
 
 
 def draw_hints(
-    hints: Sequence[Hint], shape: tuple[int, int], picture: tuple[slice, slice], rows: slice, columns: slice
+    hints: Sequence[Hint],
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    picture: tuple[slice, slice],
+    rows: slice,
+    columns: slice,
 ) -> np.ndarray:
     """Draw hints into a frame.
 
@@ -50,6 +143,7 @@ def draw_hints(
 
     Args:
         hints: in pixels of the photo.
+        size: height and width of the photo.
         shape: height and width of the frame.
         picture: rows and columns of the photo that are in the frame; hints in its border have no effect.
         rows, columns: where they lie in the frame.
@@ -61,11 +155,12 @@ def draw_hints(
     for hint in hints:
         if not (_lies_in(hint.y, picture[0]) and _lies_in(hint.x, picture[1])):
             continue
-        down = _distances(shape[0], hint.y, hint.radius, picture[0], rows)
-        across = _distances(shape[1], hint.x, hint.radius, picture[1], columns)
+        radius = hint.radius_in(*size)
+        down = _distances(shape[0], hint.y, radius, picture[0], rows)
+        across = _distances(shape[1], hint.x, radius, picture[1], columns)
         inside = np.square(down)[:, None] + np.square(across)[None] <= 1.0
         inside[np.abs(down).argmin(), np.abs(across).argmin()] = True
-        drawn[inside] += (hint.a, hint.b, 1.0)
+        drawn[inside] += (*hint.ab, 1.0)
     return drawn / np.maximum(drawn[..., 2:], 1.0)
 
 
@@ -74,7 +169,7 @@ def _lies_in(place: float, part: slice) -> bool:
 
 
 def _distances(length: int, middle: float, radius: float, picture: slice, frame: slice) -> np.ndarray:
-    """Signed distances of the pixels along one side of the frame from a hint's middle, in its radius there."""
+    """Return signed distances of the pixels along one side of the frame from a hint's middle, in its radius there."""
     scale = (frame.stop - frame.start) / (picture.stop - picture.start)
     place = (middle + 0.5 - picture.start) * scale - 0.5 + frame.start
     return (np.arange(length) - place) / max(radius * scale, 1e-6)
