@@ -1,9 +1,11 @@
-"""A wheel works outside the checkout, zoo included."""
+"""The sdist and the wheel are whole, and the wheel works outside the checkout, zoo included."""
 
 import configparser
+import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -20,13 +22,19 @@ def test_every_package_is_named():
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
+def test_sdist_and_wheel_carry_everything_and_work_elsewhere(tmp_path):
+    # The wheel is built from the sdist, so the sdist is whole too.
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)],
-        check=True,
-        timeout=300,
-    )
+        [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)],
+        check=True, timeout=300, capture_output=True,
+    )  # fmt: skip
+    (sdist,) = tmp_path.glob("keras_colorize-*.tar.gz")
     (wheel,) = tmp_path.glob("keras_colorize-*.whl")
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", str(sdist), str(wheel)], check=True)
+    with tarfile.open(sdist) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"LICENSE", "CHANGELOG.md", "tests/conftest.py", "docs/colorize.md", "zoo/vivid.npz"} <= files
+
     names = zipfile.ZipFile(wheel).namelist()
     packaged = {name.removeprefix("keras_colorize/zoo/") for name in names if name.startswith("keras_colorize/zoo/")}
     assert {path.name for path in (ROOT / "zoo").glob("*.toml")} <= packaged
@@ -40,13 +48,20 @@ def test_the_wheel_carries_everything_and_works_elsewhere(tmp_path):
     assert "keras_colorize/demo/index.html" in names
 
     site = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(site)
-    code = (
-        f"import sys; sys.path.insert(0, {str(site)!r}); import keras_colorize, keras_colorize.cli as cli;"
-        " assert 'site' in keras_colorize.__file__; sys.exit(cli.main(['zoo', '--names']))"
-    )
-    listed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)],
+        check=True, timeout=120,
+    )  # fmt: skip
+    listed = subprocess.run(
+        [site / "bin" / "keras-colorize", "zoo", "--names"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert listed.stdout.split() == sorted(path.stem for path in (ROOT / "zoo").glob("*.toml"))
+    where = subprocess.run(
+        [sys.executable, "-c", "import keras_colorize; print(keras_colorize.__file__)"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(where.stdout.strip()) == site / "keras_colorize" / "__init__.py"
 
 
 def test_an_installed_package_ignores_the_zoo_of_another_distribution(tmp_path):
