@@ -11,6 +11,7 @@ Importing this package loads neither TensorFlow nor Keras: each public name is i
 
 import os
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from keras_colorize.lazy import after_import, import_quietly, lazy_names
 
@@ -38,7 +39,48 @@ _HOMES = {
     "zoo_names": "recipes.files",
 }
 
-__all__ = ["__version__", *_HOMES]
+# The same names for editors and type checkers, which do not run `lazy_names`.
+if TYPE_CHECKING:
+    from keras_colorize.batch.folder import colorize_folder
+    from keras_colorize.batch.plan import FolderSettings
+    from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
+    from keras_colorize.color.spaces import get_space
+    from keras_colorize.data.scan import load_split
+    from keras_colorize.data.sources import open_source
+    from keras_colorize.errors import ColorizeError
+    from keras_colorize.inference.colorizer import Colorizer, colorize
+    from keras_colorize.inference.hints import Hint
+    from keras_colorize.models.networks import build_generator
+    from keras_colorize.recipes.files import zoo_names
+    from keras_colorize.recipes.schema import Recipe
+    from keras_colorize.recipes.zoo import packaged_names
+    from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.training.gan import GANTrainer
+    from keras_colorize.training.stages import build_stages
+    from keras_colorize.training.supervised import SupervisedTrainer
+
+__all__ = [
+    "ColorizeError",
+    "Colorizer",
+    "FolderSettings",
+    "GANTrainer",
+    "Hint",
+    "Recipe",
+    "RunFolder",
+    "SupervisedTrainer",
+    "__version__",
+    "build_generator",
+    "build_stages",
+    "colorize",
+    "colorize_folder",
+    "get_space",
+    "lab_to_rgb",
+    "load_split",
+    "open_source",
+    "packaged_names",
+    "rgb_to_lab",
+    "zoo_names",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 

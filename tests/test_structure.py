@@ -23,7 +23,7 @@ ROOT = PACKAGE.parent
 
 # A package imports only from packages of lower levels, and from itself.
 LEVELS = {
-    **dict.fromkeys(("errors", "lazy", "files", "hardware", "defaults", "progress"), 0),
+    **dict.fromkeys(("errors", "lazy", "files", "hardware", "defaults", "progress", "tensor"), 0),
     "recipes": 1,
     "color": 2,
     "images": 3,
@@ -83,6 +83,18 @@ def lazy_homes(module: str) -> dict[str, str]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "_HOMES":
             return {name: f"{module}.{home}".lstrip(".") for name, home in ast.literal_eval(node.value).items()}
     return {}
+
+
+def typed_homes(module: str) -> dict[str, str]:
+    """Return name → module for the public names that a package imports for editors and type checkers."""
+    return {
+        alias.name: (node.module or "").removeprefix("keras_colorize.")
+        for block in tree_of(module).body
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 @cache
@@ -252,3 +264,15 @@ def test_public_names_come_from_where_they_are_defined():
         assert getattr(keras_colorize, name).__module__ == f"keras_colorize.{home}", name
     with pytest.raises(AttributeError, match="no attribute 'Recipes'"):
         _ = keras_colorize.Recipes
+
+
+@pytest.mark.parametrize("module", ["", "evaluation", "inference", "metrics"])
+def test_editors_and_type_checkers_see_the_lazy_names(module):
+    homes = lazy_homes(module)
+    assert typed_homes(module) == homes
+    (listed,) = [
+        ast.literal_eval(node.value)
+        for node in tree_of(module).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
+    ]
+    assert set(listed) - {"__version__"} == set(homes)

@@ -18,6 +18,7 @@ from keras import ops
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import zoo_folder
+from keras_colorize.tensor import Tensor
 
 GRID = 10.0  # distance of neighbouring bins in CIE units
 SMOOTHING = 5.0  # standard deviation, in CIE units, of the Gaussian that smooths the prior
@@ -48,7 +49,7 @@ class AbBins:
     def __len__(self) -> int:
         return len(self.centers)
 
-    def corners(self, ab: Any) -> tuple[Any, Any]:
+    def corners(self, ab: Tensor) -> tuple[Tensor, Tensor]:
         """The soft target of colours: ab (…, 2) in CIE units → classes (…, 4) int32, their weights (…, 4) float32.
 
         The weights are at least 0 and add up to 1. A corner that is no class, as an average of several colours can
@@ -104,7 +105,7 @@ class PriorCount:
         self._shares = np.zeros(len(gamut_points()))
         self._bins = AbBins(gamut_points(), self._shares, "")
 
-    def update(self, ab: Any) -> None:
+    def update(self, ab: Tensor) -> None:
         """Add photos, each with the same weight: ab (B, H, W, 2) in CIE units."""
         classes, weights = (np.asarray(part) for part in self._bins.corners(ab))
         pixels = classes[0].size // 4

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from keras_colorize.color.lab import LAB_LIMIT, channels, linear_rgb
+from keras_colorize.tensor import Tensor
 
 # How far linear light may lie outside [0, 1] for a colour to count as in gamut: more than the rounding of a round trip
 # through Lab, so that a photo's colours pass, and less than one level of 16 bits.
@@ -17,7 +18,7 @@ BRIGHT_TOLERANCE = 2e-5
 _BISECTIONS = 10
 
 
-def clip_chroma(lab: Any) -> Any:
+def clip_chroma(lab: Tensor) -> Tensor:
     """Bring colours into the sRGB gamut with lightness and hue kept: only the distance from grey becomes smaller.
 
     Clipping R, G and B one by one, as `lab_to_rgb` does, changes lightness and hue instead: bright blue becomes cyan.
@@ -36,13 +37,13 @@ def clip_chroma(lab: Any) -> Any:
     L, a, b = (ops.clip(channel, -LAB_LIMIT, LAB_LIMIT) for channel in channels(lab, "clip_chroma"))
     y = (L + 16.0) / 116.0
 
-    def shown(share: Any) -> Any:
+    def shown(share: Tensor) -> Tensor:
         linear = linear_rgb(y, share * a, share * b)
         least = ops.minimum(ops.minimum(linear[0], linear[1]), linear[2])
         most = ops.maximum(ops.maximum(linear[0], linear[1]), linear[2])
         return ops.logical_and(least >= -DARK_TOLERANCE, most <= 1.0 + BRIGHT_TOLERANCE)
 
-    def halve(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: Any, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         share, step = state
         return ops.where(shown(share + step), share + step, share), step / 2.0
 

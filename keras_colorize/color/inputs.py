@@ -1,9 +1,11 @@
 """The inputs of a network: all that it may know about a photo, by name."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from keras_colorize.tensor import Tensor
 
 HINT_CHANNELS = 3
 """Channels of `Inputs.hints`: a, b and the mask."""
@@ -20,10 +22,10 @@ class Inputs(NamedTuple):
         channel, a mask from 0 (nothing is given) to 1. None where no colour is given at all.
     """
 
-    lightness: Any
-    hints: Any = None
+    lightness: Tensor
+    hints: Tensor | None = None
 
-    def map(self, function: Callable[[Any], Any]) -> "Inputs":
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Inputs":
         """Apply a function to each field that is there, such as one that resizes."""
         return Inputs(*(None if field is None else function(field) for field in self))
 

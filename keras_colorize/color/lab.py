@@ -10,13 +10,12 @@ and b in [-108, 95].
 Sources: IEC 61966-2-1:1999 (the sRGB transfer curve) and CIE 15:2004, section 8.2.1 (CIELAB).
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.tensor import Tensor
 
 # XYZ of D65 for the 2° observer, Y = 1 (ASTM E308, as scikit-image has it).
 WHITE_D65 = (0.95047, 1.0, 1.08883)
@@ -48,7 +47,7 @@ _OFFSET = 4.0 / 29.0
 LAB_LIMIT = 1e4
 
 
-def rgb_to_lab(rgb: Any) -> Any:
+def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB → CIELAB.
 
     Args:
@@ -65,7 +64,7 @@ def rgb_to_lab(rgb: Any) -> Any:
     return ops.stack([116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)], axis=-1)
 
 
-def lab_to_rgb(lab: Any, clip: bool = True) -> Any:
+def lab_to_rgb(lab: Tensor, clip: bool = True) -> Tensor:
     """CIELAB → sRGB. The result is finite for any Lab without NaN.
 
     Args:
@@ -85,7 +84,7 @@ def lab_to_rgb(lab: Any, clip: bool = True) -> Any:
     return ops.clip(rgb, 0.0, 1.0) if clip else rgb
 
 
-def rgb_to_linear(rgb: Any) -> Any:
+def rgb_to_linear(rgb: Tensor) -> Tensor:
     """Undo the sRGB transfer curve (IEC 61966-2-1) for each value.
 
     Args:
@@ -100,7 +99,7 @@ def rgb_to_linear(rgb: Any) -> Any:
     return _to_linear(_float32(rgb, "rgb_to_linear"))
 
 
-def rgb_from_u8(rgb_u8: Any) -> Any:
+def rgb_from_u8(rgb_u8: Tensor) -> Tensor:
     """Convert uint8 0…255 to float32 in [0, 1], any shape.
 
     Raises:
@@ -112,7 +111,7 @@ def rgb_from_u8(rgb_u8: Any) -> Any:
     return ops.cast(rgb_u8, "float32") / 255.0
 
 
-def rgb_to_u8(rgb: Any) -> Any:
+def rgb_to_u8(rgb: Tensor) -> Tensor:
     """Round floats in [0, 1] to the nearest of uint8 0…255, any shape. Values outside are clipped.
 
     Raises:
@@ -121,7 +120,7 @@ def rgb_to_u8(rgb: Any) -> Any:
     return ops.cast(ops.round(ops.clip(_float32(rgb, "rgb_to_u8"), 0.0, 1.0) * 255.0), "uint8")
 
 
-def _power(x: Any, exponent: float) -> Any:
+def _power(x: Tensor, exponent: float) -> Tensor:
     """Compute `x ** exponent` for x > 0 as exp(log(x) · exponent).
 
     A general power handles signs, zeros and whole exponents and carries extra digits, which costs as much as several
@@ -135,26 +134,26 @@ def _power(x: Any, exponent: float) -> Any:
 # have finite values and gradients everywhere. Otherwise the branch that is not taken would give 0 · inf = NaN at black.
 
 
-def _to_linear(x: Any) -> Any:
+def _to_linear(x: Tensor) -> Tensor:
     power = _power((ops.maximum(x, _ENCODED_KNEE) + 0.055) / 1.055, 2.4)
     return ops.where(x > _ENCODED_KNEE, power, x / 12.92)
 
 
-def _from_linear(x: Any) -> Any:
+def _from_linear(x: Tensor) -> Tensor:
     power = 1.055 * _power(ops.maximum(x, LINEAR_KNEE), 1.0 / 2.4) - 0.055
     return ops.where(x > LINEAR_KNEE, power, x * 12.92)
 
 
-def _f(t: Any) -> Any:
+def _f(t: Tensor) -> Tensor:
     root = _power(ops.maximum(t, DELTA**3), 1.0 / 3.0)
     return ops.where(t > DELTA**3, root, t * SLOPE + _OFFSET)
 
 
-def _f_inverse(f: Any) -> Any:
+def _f_inverse(f: Tensor) -> Tensor:
     return ops.where(f > DELTA, f * f * f, (f - _OFFSET) / SLOPE)
 
 
-def linear_rgb(y: Any, a: Any, b: Any) -> list[Any]:
+def linear_rgb(y: Tensor, a: Tensor, b: Tensor) -> list[Tensor]:
     """Compute linear R, G and B, not clipped, from y = f(Y) = (L + 16) / 116 and chroma in CIE units."""
     x = y + a / 500.0
     # As in scikit-image. This changes only dark yellows far outside the gamut, where Z would be negative.
@@ -162,7 +161,7 @@ def linear_rgb(y: Any, a: Any, b: Any) -> list[Any]:
     return _times(RGB_FROM_UNIT_XYZ, _f_inverse(x), _f_inverse(y), _f_inverse(z))
 
 
-def _times(matrix: list[list[float]], u: Any, v: Any, w: Any) -> list[Any]:
+def _times(matrix: list[list[float]], u: Tensor, v: Tensor, w: Tensor) -> list[Tensor]:
     """Multiply a 3×3 matrix by (u, v, w), written out as nine products.
 
     A GPU's matmul and convolution round float32 to 10 bits of mantissa by default (TensorFloat-32), which would put
@@ -171,7 +170,7 @@ def _times(matrix: list[list[float]], u: Any, v: Any, w: Any) -> list[Any]:
     return [row[0] * u + row[1] * v + row[2] * w for row in matrix]
 
 
-def channels(x: Any, function: str) -> list[Any]:
+def channels(x: Tensor, function: str) -> list[Tensor]:
     """Split `(..., 3)` floats into three float32 channels `(...)`.
 
     Raises:
@@ -183,12 +182,12 @@ def channels(x: Any, function: str) -> list[Any]:
     return ops.unstack(x, 3, axis=-1)
 
 
-def _float32(x: Any, function: str) -> Any:
+def _float32(x: Tensor, function: str) -> Tensor:
     dtype = _dtype(x)
     if "float" not in dtype:
         raise ColorizeError(f"{function} expects floats, got {dtype}: use rgb_from_u8 for uint8 images, else cast")
     return ops.cast(x, "float32")
 
 
-def _dtype(x: Any) -> str:
+def _dtype(x: Tensor) -> str:
     return keras.backend.standardize_dtype(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)

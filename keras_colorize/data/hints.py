@@ -1,16 +1,18 @@
 """Hints: colours that are given at places of a photo, and how training draws them from the photo itself."""
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from keras_colorize.tensor import Tensor
 
 # One photo of so many gets so many times as many hints: users who paint a whole photo exist too.
 _LAVISH_SHARE = 0.125
 _LAVISH_FACTOR = 16.0
 
 
-def random_hints(ab: Any, seed: keras.random.SeedGenerator, *, share: float, mean: float, patch: int, most: int) -> Any:
+def random_hints(
+    ab: Tensor, seed: keras.random.SeedGenerator, *, share: float, mean: float, patch: int, most: int
+) -> Tensor:
     """Draw hints from photos' own colours.
 
     Args:
@@ -39,14 +41,14 @@ def random_hints(ab: Any, seed: keras.random.SeedGenerator, *, share: float, mea
     return paint_hints(ab, rows, columns, radius, active)
 
 
-def paint_hints(ab: Any, rows: Any, columns: Any, radius: Any, active: Any) -> Any:
+def paint_hints(ab: Tensor, rows: Tensor, columns: Tensor, radius: Tensor, active: Tensor) -> Tensor:
     """Paint squares of a photo's own mean colour: (B, H, W, 2) → hints (B, H, W, 3) as `random_hints` returns them.
 
     rows, columns and radius (B, N) are in pixels; active (B, N) is 1 for the hints that are used.
     """
     _, height, width, _ = ops.shape(ab)
 
-    def covered(centre: Any, size: int) -> Any:
+    def covered(centre: Tensor, size: int) -> Tensor:
         distance = ops.abs(ops.arange(size, dtype="float32")[None, None] - centre[..., None])
         return ops.cast(distance <= radius[..., None], "float32")  # (B, N, size)
 

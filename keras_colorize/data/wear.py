@@ -4,18 +4,18 @@ A photo's colours stay the truth to learn; only what the network sees is aged. E
 with a probability of its own, and its strength is drawn for each photo.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
+
+from keras_colorize.tensor import Tensor
 
 _WIDEST_BORDER = 0.12  # of a side
 _SCRATCHES = 4
 _BLOCK = 8  # JPEG's
 
 
-def random_borders(images: Any, seed: keras.random.SeedGenerator, share: float) -> Any:
+def random_borders(images: Tensor, seed: keras.random.SeedGenerator, share: float) -> Tensor:
     """Paint plain borders over some photos: (B, H, W, 3) in [0, 255] of any dtype → the same.
 
     A border is white, black or of a light neutral paper, with a width for each edge of its own, and often lies on
@@ -34,7 +34,7 @@ def random_borders(images: Any, seed: keras.random.SeedGenerator, share: float) 
     return ops.where(outside & struck, ops.cast(ops.round(tone), images.dtype), images)
 
 
-def age_lightness(L: Any, seed: keras.random.SeedGenerator, share: float) -> Any:
+def age_lightness(L: Tensor, seed: keras.random.SeedGenerator, share: float) -> Tensor:
     """Age the lightness of some photos: (B, H, W, 1) in [0, 100] → the same.
 
     Args:
@@ -61,7 +61,7 @@ def age_lightness(L: Any, seed: keras.random.SeedGenerator, share: float) -> Any
     return 100.0 * (low + (high - low) * unit)
 
 
-def _blur(x: Any) -> Any:
+def _blur(x: Tensor) -> Tensor:
     """The binomial blur of 3 × 3 pixels; (B, H, W, 1)."""
     padded = ops.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)), mode="reflect")
     x = 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
@@ -69,7 +69,7 @@ def _blur(x: Any) -> Any:
     return 0.25 * padded[:, :, :-2] + 0.5 * padded[:, :, 1:-1] + 0.25 * padded[:, :, 2:]
 
 
-def _quantized_blocks(L: Any, step: Any) -> Any:
+def _quantized_blocks(L: Tensor, step: Tensor) -> Tensor:
     """Round the cosine transform of 8 × 8 blocks to multiples of `step`, which grows with frequency, as JPEG does."""
     batch, height, width, _ = ops.shape(L)
     rows, columns = -(-height // _BLOCK), -(-width // _BLOCK)
@@ -88,7 +88,7 @@ def _quantized_blocks(L: Any, step: Any) -> Any:
     return ops.reshape(blocks, (batch, rows * _BLOCK, columns * _BLOCK, 1))[:, :height, :width]
 
 
-def _scratches(batch: Any, height: int, width: int, seed: keras.random.SeedGenerator) -> Any:
+def _scratches(batch: Tensor, height: int, width: int, seed: keras.random.SeedGenerator) -> Tensor:
     """A few thin lines from edge to edge, nearly upright, light or dark: (B, H, W, 1)."""
     draws = keras.random.uniform((3, batch, _SCRATCHES, 1, 1), seed=seed)
     y = ops.linspace(-0.5, 0.5, height)[None, None, :, None]

@@ -8,6 +8,8 @@
 Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_colorize.lazy import lazy_names
 
 _HOMES = {
@@ -16,6 +18,16 @@ _HOMES = {
     "find_systems": "lookup",
 }
 
-__all__ = list(_HOMES)
+# The same names for editors and type checkers, which do not run `lazy_names`.
+if TYPE_CHECKING:
+    from keras_colorize.evaluation.evaluation import evaluate
+    from keras_colorize.evaluation.lookup import find_systems
+    from keras_colorize.evaluation.results import Evaluation
+
+__all__ = [
+    "Evaluation",
+    "evaluate",
+    "find_systems",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

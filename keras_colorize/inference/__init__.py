@@ -4,6 +4,8 @@
 Importing this package loads neither TensorFlow nor Keras; the names below are imported at first use.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_colorize.lazy import lazy_names
 
 _HOMES = {
@@ -11,6 +13,13 @@ _HOMES = {
     "colorize": "colorizer",
 }
 
-__all__ = list(_HOMES)
+# The same names for editors and type checkers, which do not run `lazy_names`.
+if TYPE_CHECKING:
+    from keras_colorize.inference.colorizer import Colorizer, colorize
+
+__all__ = [
+    "Colorizer",
+    "colorize",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,6 +4,8 @@ The names below are imported at first use. `bootstrap`, `frechet`, `fid` and `me
 `color_bins` load Keras, and `feature_networks` loads TensorFlow.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_colorize.lazy import lazy_names
 
 _HOMES = {
@@ -37,6 +39,61 @@ _HOMES = {
     "keras_network": "feature_networks",
 }
 
-__all__ = list(_HOMES)
+# The same names for editors and type checkers, which do not run `lazy_names`.
+if TYPE_CHECKING:
+    from keras_colorize.metrics.bootstrap import PairedBootstrap
+    from keras_colorize.metrics.color_bins import AB_EDGES, ab_entropy, ab_histogram, entropy
+    from keras_colorize.metrics.feature_networks import (
+        FeatureNetwork,
+        feature_network,
+        frozen_graph_network,
+        keras_network,
+    )
+    from keras_colorize.metrics.fid import Distance, FeatureExtractor, ImageSet, fid_between, kid_between
+    from keras_colorize.metrics.frechet import FeatureStatistics, frechet_distance, kernel_inception_distance
+    from keras_colorize.metrics.image import (
+        AB_RANGE,
+        PSNR_CAP,
+        ab_mae,
+        ab_psnr,
+        colorfulness,
+        colorfulness_abs,
+        pixel_accuracy,
+        psnr,
+        ssim,
+        ssim_channels,
+    )
+    from keras_colorize.metrics.means import Means
+
+__all__ = [
+    "AB_EDGES",
+    "AB_RANGE",
+    "PSNR_CAP",
+    "Distance",
+    "FeatureExtractor",
+    "FeatureNetwork",
+    "FeatureStatistics",
+    "ImageSet",
+    "Means",
+    "PairedBootstrap",
+    "ab_entropy",
+    "ab_histogram",
+    "ab_mae",
+    "ab_psnr",
+    "colorfulness",
+    "colorfulness_abs",
+    "entropy",
+    "feature_network",
+    "fid_between",
+    "frechet_distance",
+    "frozen_graph_network",
+    "keras_network",
+    "kernel_inception_distance",
+    "kid_between",
+    "pixel_accuracy",
+    "psnr",
+    "ssim",
+    "ssim_channels",
+]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

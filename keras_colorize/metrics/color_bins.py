@@ -1,13 +1,10 @@
 """Variety of colours: histograms over the ab bins of Zhang, Isola and Efros 2016, and their entropy."""
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
 from keras_colorize.errors import ColorizeError
-
-Tensor = Any
+from keras_colorize.tensor import Tensor
 
 BIN_SIZE = 10  # CIE units, as Zhang et al. 2016
 # Their bins lie around the multiples of 10 (−110 … 110), so that neutral is the middle of a bin. With edges at the

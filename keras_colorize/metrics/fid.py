@@ -14,7 +14,7 @@ Compare figures only where network, number of photos, their size and their file 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from keras_colorize.metrics.frechet import (
     kernel_inception_distance,
     require_same_network,
 )
+from keras_colorize.tensor import Tensor
 
 # As many images as the Inception networks have features: below, the covariance is singular and the bias is large.
 FEW_IMAGES = 2048
@@ -38,7 +39,7 @@ class FeatureExtractor(Protocol):
     @property
     def features(self) -> int: ...
 
-    def __call__(self, rgb_u8: Any) -> np.ndarray: ...
+    def __call__(self, rgb_u8: Tensor) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ImageSet:
     def __init__(self, network: FeatureExtractor, keep_features: bool = True) -> None:
         self.statistics = FeatureStatistics(network.label)
         self._keep_features = keep_features
-        self._extract: Callable[[Any], np.ndarray] = network
+        self._extract: Callable[[Tensor], np.ndarray] = network
         self._rows: list[np.ndarray] = [np.zeros((0, network.features), np.float32)]
 
     def __len__(self) -> int:
@@ -106,7 +107,7 @@ class ImageSet:
             raise ValueError("this ImageSet keeps no features, which KID needs: make it with keep_features=True")
         return np.concatenate(self._rows)
 
-    def update(self, rgb_u8: Any) -> None:
+    def update(self, rgb_u8: Tensor) -> None:
         """Measure a batch (B, H, W, 3) of uint8 RGB photos.
 
         Raises:

@@ -6,14 +6,11 @@ units. The functions compute in float32 under any Keras dtype policy. They use `
 a graph or under XLA, on any backend.
 """
 
-from typing import Any
-
 import numpy as np
 from keras import ops
 
 from keras_colorize.errors import ColorizeError
-
-Tensor = Any
+from keras_colorize.tensor import Tensor
 
 # The decibels that identical images score. Their true value is infinity, which would make a mean useless.
 # Other images hardly reach it: a 256×256 photo with two values of its 196,608 off by one scores 98 dB.
@@ -159,7 +156,7 @@ def _window(maps: Tensor) -> Tensor:
     for axis in (1, 2):
         size = ops.shape(maps)[axis] - 2 * centre
 
-        def shifted(by: int, axis: int = axis, maps: Tensor = maps, size: Any = size) -> Tensor:
+        def shifted(by: int, axis: int = axis, maps: Tensor = maps, size: Tensor = size) -> Tensor:
             return maps[:, by : by + size] if axis == 1 else maps[:, :, by : by + size]
 
         total = _WINDOW[centre] * shifted(centre)

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+
+from keras_colorize.tensor import Tensor
 
 
 class Means:
@@ -29,7 +30,7 @@ class Means:
         """Count the images seen."""
         return len(next(iter(self.rows.values()), []))
 
-    def update(self, values: Mapping[str, Any]) -> None:
+    def update(self, values: Mapping[str, Tensor]) -> None:
         """Add a batch: name → (B,) values in the order of the images.
 
         Raises:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.tensor import Tensor
 
 
 def check_choice(what: str, word: Any, known: Iterable[str]) -> None:
@@ -112,7 +113,7 @@ class PixelShuffle(keras.layers.Layer):
                 f"PixelShuffle({self.scale}) needs channels in a multiple of {self.scale**2}, got {input_shape[-1]}"
             )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         r = self.scale
         _, height, width, channels = keras.ops.shape(x)
         channels = channels // r**2
@@ -148,7 +149,7 @@ class ICNR(keras.initializers.Initializer):
         self.scale = scale
         self.he_normal = keras.initializers.HeNormal(seed)
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
         *kernel, filters = shape
         one_of_each = self.he_normal((*kernel, filters // self.scale**2), dtype)
         return keras.ops.repeat(one_of_each, self.scale**2, axis=-1)
@@ -165,7 +166,7 @@ class NearestUp(keras.layers.Layer):
     and refuses the convolution that follows.
     """
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         _, height, width, channels = keras.ops.shape(x)
         # Each pixel is written twice, side by side in memory: a reshape makes a row of twice the width of that.
         x = keras.ops.concatenate([x, x], axis=3)
@@ -185,7 +186,7 @@ class Fusion(keras.layers.Layer):
     Source: Baldassarre et al. 2017 (Deep Koalarization), https://arxiv.org/abs/1712.03400, section 2.3.
     """
 
-    def call(self, inputs: Sequence[Any]) -> Any:
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         features, vector = inputs
         batch, height, width, _ = keras.ops.shape(features)
         vector = keras.ops.expand_dims(vector, (1, 2))
@@ -206,7 +207,7 @@ class Channels(keras.layers.Layer):
         self.start = start
         self.stop = stop
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return x[..., self.start : self.stop]
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -235,7 +236,7 @@ class PooledHints(keras.layers.Layer):
         super().__init__(**kwargs)
         self.scale = scale
 
-    def call(self, hints: Any) -> Any:
+    def call(self, hints: Tensor) -> Tensor:
         pooled = keras.ops.average_pool(hints, self.scale, self.scale)
         return pooled / (pooled[..., 2:] + self.floor)
 
@@ -260,7 +261,7 @@ class Resize(keras.layers.Layer):
         self.height = height
         self.width = width
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.image.resize(x, (self.height, self.width), interpolation="bilinear", antialias=False)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -300,7 +301,7 @@ class Frozen(keras.layers.Layer):
     def trainable(self, value: bool) -> None:
         """Ignore the value: this layer is never trainable."""
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         return self.network(inputs, training=False)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -319,7 +320,7 @@ class Frozen(keras.layers.Layer):
 class StochasticDropout(keras.layers.Dropout):
     """Dropout that is active in inference too: the noise of a pix2pix generator (Isola et al. 2017, section 3.2)."""
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return super().call(inputs, training=True)
 
 

@@ -1,10 +1,9 @@
 """Batch normalization with the constants of Keras or PyTorch, in the backend's fastest kernel."""
 
-from typing import Any
-
 import keras
 
 from keras_colorize.models.layers import check_choice
+from keras_colorize.tensor import Tensor
 
 # PyTorch's momentum is the weight of the new value, Keras' that of the old average: PyTorch's 0.1 is 0.9 here.
 BATCH_NORMS: dict[str, dict[str, float]] = {
@@ -22,7 +21,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     calls Keras' own code in inference, on other backends, and where replicas share statistics (`synchronized`).
     """
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         fuses = (
             training is True
             and self.trainable
@@ -37,7 +36,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         return self._fused(inputs) if fuses else super().call(inputs, training=training, mask=mask)
 
-    def _fused(self, inputs: Any) -> Any:
+    def _fused(self, inputs: Tensor) -> Tensor:
         import tensorflow as tf  # only where it is the backend
 
         inputs = tf.cast(inputs, self.compute_dtype)

@@ -13,8 +13,6 @@ encoder, `layers.0`):
     layers.12.0                       prediction
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
@@ -22,6 +20,7 @@ from keras_colorize.models import backbones
 from keras_colorize.models.layers import ICNR, PixelShuffle, check_image_size
 from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
+from keras_colorize.tensor import Tensor
 
 
 @architecture("resnet_unet")
@@ -85,14 +84,14 @@ def resnet_unet(
     return keras.Model(condition, x, name="resnet_unet")
 
 
-def _conv(x: Any, filters: int, name: str, activation: str | None = "relu") -> Any:
+def _conv(x: Tensor, filters: int, name: str, activation: str | None = "relu") -> Tensor:
     """Apply a 3×3 convolution with bias, without normalization; He normal as in fastai."""
     return layers.Conv2D(filters, 3, padding="same", activation=activation, kernel_initializer="he_normal", name=name)(
         x
     )
 
 
-def _shuffle_up(x: Any, filters: int, name: str) -> Any:
+def _shuffle_up(x: Tensor, filters: int, name: str) -> Tensor:
     """Apply 1×1 convolution, ReLU and PixelShuffle: (B, H, W, ·) → (B, 2H, 2W, filters)."""
     x = layers.Conv2D(4 * filters, 1, activation="relu", kernel_initializer=ICNR(), name=f"{name}_shuffle_conv")(x)
     return PixelShuffle(name=f"{name}_shuffle")(x)

@@ -22,6 +22,7 @@ import keras
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models import layers, normalization
 from keras_colorize.models.registry import architecture
+from keras_colorize.tensor import Tensor
 
 LEAST_DOWNS = 5
 
@@ -87,7 +88,7 @@ def unet(
     filters = filters[: _depth(image_size, len(filters))]
     depth = len(filters)
 
-    def block(x: Any, name: str, conv: Any, *, bn: bool, drop: bool, act: str | None) -> Any:
+    def block(x: Tensor, name: str, conv: Any, *, bn: bool, drop: bool, act: str | None) -> Tensor:
         steps = [conv]
         if bn:
             steps.append(normalization.batch_norm(batch_norm, init, f"{name}_bn"))
@@ -99,7 +100,7 @@ def unet(
             x = step(x)
         return x
 
-    def convolution(kind: Any, width: int, name: str, **options: Any) -> Any:
+    def convolution(kind: Any, width: int, name: str, **options: Any) -> Tensor:
         kernel = layers.kernel_initializer(init)
         return kind(width, 4, strides=2, padding="same", kernel_initializer=kernel, name=f"{name}_conv", **options)
 

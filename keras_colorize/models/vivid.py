@@ -1,7 +1,6 @@
 """`vivid`: a compact residual encoder–decoder that predicts a distribution over quantized chroma."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import layers
@@ -9,6 +8,7 @@ from keras import layers
 from keras_colorize.models.layers import check_filters, check_image_size
 from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
+from keras_colorize.tensor import Tensor
 
 
 @architecture("vivid")
@@ -75,7 +75,7 @@ def vivid(
 
 
 def conv_norm_relu(
-    x: Any,
+    x: Tensor,
     filters: int,
     name: str,
     *,
@@ -83,7 +83,7 @@ def conv_norm_relu(
     strides: int = 1,
     padding: str = "same",
     activation: bool = True,
-) -> Any:
+) -> Tensor:
     """Apply a convolution without bias, batch normalization and, unless told otherwise, ReLU."""
     x = layers.Conv2D(
         filters,
@@ -98,7 +98,7 @@ def conv_norm_relu(
     return layers.ReLU(name=f"{name}_relu")(x) if activation else x
 
 
-def _residual(x: Any, name: str) -> Any:
+def _residual(x: Tensor, name: str) -> Tensor:
     """Apply two convolutions and add their input (He et al. 2016)."""
     y = conv_norm_relu(x, x.shape[-1], f"{name}_1")
     y = conv_norm_relu(y, x.shape[-1], f"{name}_2", activation=False)

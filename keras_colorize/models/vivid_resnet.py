@@ -1,7 +1,6 @@
 """`vivid_resnet`: ResNet-18's first stages and a compact decoder that predicts a distribution over quantized chroma."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import layers
@@ -10,6 +9,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.models.layers import Channels, PooledHints, check_filters, check_image_size
 from keras_colorize.models.registry import architecture
 from keras_colorize.models.vivid import conv_norm_relu
+from keras_colorize.tensor import Tensor
 
 ENCODER = "encoder"
 """First word of the names of the layers that ImageNet weights fit (`keras_colorize.models.encoder`)."""
@@ -99,11 +99,11 @@ def vivid_resnet(
     return keras.Model(condition, x, name="vivid_resnet")
 
 
-def _hint_conv(hints: Any, filters: int, name: str) -> Any:
+def _hint_conv(hints: Tensor, filters: int, name: str) -> Tensor:
     return layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="zeros", name=name)(hints)
 
 
-def _residual(x: Any, filters: int, name: str, *, strides: int = 1) -> Any:
+def _residual(x: Tensor, filters: int, name: str, *, strides: int = 1) -> Tensor:
     """Two convolutions around which the input passes (He et al. 2015), through a 1×1 convolution where sizes differ."""
     if strides > 1:
         # Padded as PyTorch pads, the same on all sides, so that its weights see what they were trained on.

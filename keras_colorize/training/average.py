@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import tensorflow as tf
+
+from keras_colorize.tensor import Tensor
 
 # A young average must not remember the initial weights: at step t it keeps at most (1 + t) / (10 + t), so that it spans
 # about the last ninth of a short run.
@@ -32,7 +33,7 @@ class AveragedWeights:
             for weight in self._weights
         ]
 
-    def update(self, step: Any) -> None:
+    def update(self, step: Tensor) -> None:
         """Take step number `step`, counted from 1, into the average."""
         t = tf.cast(step, "float32")
         keep = tf.minimum(self._keep, (1.0 + t) / (_GROWTH + t))

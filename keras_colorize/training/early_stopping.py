@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.metrics import FeatureNetwork, ImageSet, feature_network, fid_between, keras_network
 from keras_colorize.models.weights import save_weights
 from keras_colorize.recipes import EarlyStopping, Recipe
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.checkpoints import Position
 
 HIGHER_IS_BETTER = {"psnr", "pixel_accuracy_5"}
@@ -75,7 +75,7 @@ class FidMonitor:
         """The feature network and the number of photos: FID depends on both."""
         return f"fid ({self._network.label}) of {len(self._photos):,} validation photos"
 
-    def measure(self, colorize: Callable[[Any], np.ndarray]) -> float:
+    def measure(self, colorize: Callable[[Tensor], np.ndarray]) -> float:
         """Return the distance now; `colorize` turns rgb_u8 (B, S, S, 3) into its colorization of the same shape."""
         painted = ImageSet(self._network)
         for batch in self._photos.evaluation_batches(self._batch_size):

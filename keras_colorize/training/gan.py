@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_colorize.color.spaces import Space
 from keras_colorize.recipes import Augment, Loss
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.losses import ADVERSARIAL
 from keras_colorize.training.supervised import SupervisedTrainer, global_mean
 
@@ -73,7 +74,7 @@ class GANTrainer(SupervisedTrainer):
     def state_variables(self) -> list[keras.Variable]:
         return [*super().state_variables(), *self.discriminator_optimizer.variables]
 
-    def train_step(self, rgb_u8: Any) -> dict[str, Any]:
+    def train_step(self, rgb_u8: Tensor) -> dict[str, Tensor]:
         inputs, x, y = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             fake = self.generator(x, training=True)
@@ -86,13 +87,13 @@ class GANTrainer(SupervisedTrainer):
         means = self.update_means(g_adversarial=adversarial, **losses)
         return {"d_real": self.means["d_real"].result(), "d_fake": self.means["d_fake"].result(), **means}
 
-    def generator_adversarial(self, logits: Any) -> Any:
+    def generator_adversarial(self, logits: Tensor) -> Tensor:
         """Return the adversarial loss of the generator, from D's logits of its output."""
         if self.loss_options.saturating:
             return -global_mean(self.adversarial_loss(logits, real=False))
         return global_mean(self.adversarial_loss(logits, real=True))
 
-    def discriminator_turn(self, x: Any, y: Any, fake: Any) -> None:
+    def discriminator_turn(self, x: Tensor, y: Tensor, fake: Tensor) -> None:
         """D learns now, or not, as `discriminator_every` says."""
         if self.discriminator_every == 1 or self.discriminator_due:
             self.learn_discriminator(x, y, fake)
@@ -100,7 +101,7 @@ class GANTrainer(SupervisedTrainer):
             due = self.optimizer.iterations.value % self.discriminator_every == 0
             tf.cond(due, lambda: self.learn_discriminator(x, y, fake), lambda: None)
 
-    def learn_discriminator(self, x: Any, y: Any, fake: Any) -> None:
+    def learn_discriminator(self, x: Tensor, y: Tensor, fake: Tensor) -> None:
         """One update of D on real pairs and on generated ones; no gradient reaches G."""
         with tf.GradientTape() as tape:
             real = global_mean(self.adversarial_loss(self.discriminator([x, y], training=True), real=True))

@@ -6,20 +6,20 @@ at a multiple of the rate.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from keras import ops
 
 from keras_colorize.color.bins import AbBins
 from keras_colorize.color.lab import lab_to_rgb
+from keras_colorize.tensor import Tensor
 
 
-def l1(target: Any, prediction: Any) -> Any:
+def l1(target: Tensor, prediction: Tensor) -> Tensor:
     """Return the mean absolute difference of each photo: (B, H, W, C) twice → (B,)."""
     return _per_photo(ops.abs(_difference(target, prediction)))
 
 
-def l2(target: Any, prediction: Any) -> Any:
+def l2(target: Tensor, prediction: Tensor) -> Tensor:
     """Return the mean squared difference of each photo: (B, H, W, C) twice → (B,)."""
     return _per_photo(ops.square(_difference(target, prediction)))
 
@@ -27,7 +27,7 @@ def l2(target: Any, prediction: Any) -> Any:
 RECONSTRUCTION = {"l1": l1, "l2": l2}
 
 
-def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any, Any], Any]:
+def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Tensor, Tensor], Tensor]:
     """Make a cross-entropy over quantized chroma in which rare colours weigh more.
 
     Args:
@@ -43,7 +43,7 @@ def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any,
     """
     class_weights = bins.class_weights(rebalancing)
 
-    def loss(target: Any, logits: Any) -> Any:
+    def loss(target: Tensor, logits: Tensor) -> Tensor:
         logits = ops.cast(logits, "float32")
         factor = target.shape[1] // logits.shape[1]
         if factor > 1:
@@ -56,7 +56,7 @@ def rebalanced_cross_entropy(bins: AbBins, rebalancing: float) -> Callable[[Any,
     return loss
 
 
-def vanilla(logits: Any, real: bool) -> Any:
+def vanilla(logits: Tensor, real: bool) -> Tensor:
     """Return the binary cross-entropy of patch logits (B, h, w, 1) against all-real or all-generated: (B,).
 
     −log σ(z) for real, −log(1 − σ(z)) for generated (Goodfellow et al. 2014). A generator that is
@@ -66,7 +66,7 @@ def vanilla(logits: Any, real: bool) -> Any:
     return _per_photo(ops.softplus(-logits if real else logits))
 
 
-def lsgan(logits: Any, real: bool) -> Any:
+def lsgan(logits: Tensor, real: bool) -> Tensor:
     """Return the squared distance of patch logits (B, h, w, 1) from 1 (real) or 0 (generated): (B,).
 
     Source: Mao et al. 2017, https://arxiv.org/abs/1611.04076.
@@ -82,7 +82,7 @@ ADVERSARIAL = {"vanilla": vanilla, "lsgan": lsgan}
 PERCEPTUAL_L = 50.0
 
 
-def perceptual(features: Callable[[Any], Any], target_ab: Any, predicted_ab: Any) -> Any:
+def perceptual(features: Callable[[Tensor], Tensor], target_ab: Tensor, predicted_ab: Tensor) -> Tensor:
     """Return the squared distance of image features at constant lightness, which depends on colour only (report C).
 
     Args:
@@ -94,7 +94,7 @@ def perceptual(features: Callable[[Any], Any], target_ab: Any, predicted_ab: Any
         (B,) float32.
     """
 
-    def at_constant_lightness(ab: Any) -> Any:
+    def at_constant_lightness(ab: Tensor) -> Tensor:
         ab = ops.cast(ab, "float32")
         L = ops.full_like(ab[..., :1], PERCEPTUAL_L)
         return lab_to_rgb(ops.concatenate([L, ab], axis=-1), clip=False)  # clipped channels would have no gradient
@@ -102,9 +102,9 @@ def perceptual(features: Callable[[Any], Any], target_ab: Any, predicted_ab: Any
     return l2(features(at_constant_lightness(target_ab)), features(at_constant_lightness(predicted_ab)))
 
 
-def _difference(target: Any, prediction: Any) -> Any:
+def _difference(target: Tensor, prediction: Tensor) -> Tensor:
     return ops.cast(target, "float32") - ops.cast(prediction, "float32")
 
 
-def _per_photo(values: Any) -> Any:
+def _per_photo(values: Tensor) -> Tensor:
     return ops.mean(values, axis=tuple(range(1, len(values.shape))))

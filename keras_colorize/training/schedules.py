@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_colorize.tensor import Tensor
+
 # [choice] A warm-up takes at most this share of a stage: a short fine-tuning would otherwise end before it.
 WARMUP_SHARE = 0.1
 
@@ -33,7 +35,7 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
             return self.warmup_steps
         return min(self.warmup_steps, int(WARMUP_SHARE * self.total_steps))
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: Tensor) -> Tensor:
         t = ops.cast(step, "float32") + 1.0
         warmup = self.warmup
         factor = ops.minimum(1.0, t / max(1, warmup))

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.devices import Parallel
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.stages import Stage
@@ -43,11 +44,11 @@ class CompiledSteps:
         """Everything that training changes, in a fixed order."""
         self._all_finite = tf.function(self._look_at_state, autograph=False)
 
-    def train(self, stage: int, rgb_u8: Any) -> dict[str, Any]:
+    def train(self, stage: int, rgb_u8: Tensor) -> dict[str, Tensor]:
         """Take one training step on rgb_u8 (B, S, S, 3); return the running means of this process's first replica."""
         return self._train[stage](rgb_u8)
 
-    def test(self, *batch: Any) -> None:
+    def test(self, *batch: Tensor) -> None:
         """Add photos rgb_u8 (B, S, S, 3) to the validation means; on several replicas with their weights (B,)."""
         self._test(*batch)
 
@@ -76,16 +77,16 @@ class CompiledSteps:
             for metric in trainer.metrics:
                 metric.reset_state()
 
-    def _compiled_training(self, trainer: SupervisedTrainer, jit: bool) -> Callable[[Any], dict[str, Any]]:
+    def _compiled_training(self, trainer: SupervisedTrainer, jit: bool) -> Callable[[Tensor], dict[str, Tensor]]:
         if self._parallel.replicas == 1 or not isinstance(trainer, GANTrainer) or trainer.discriminator_every == 1:
             return self._compiled(self._counting(trainer.train_step), jit)
         return self._alternating(trainer)
 
-    def _alternating(self, trainer: GANTrainer) -> Callable[[Any], dict[str, Any]]:
+    def _alternating(self, trainer: GANTrainer) -> Callable[[Tensor], dict[str, Tensor]]:
         """Compile a step with D's update and one without: replicas cannot exchange gradients within a branch."""
 
-        def with_turn(due: bool) -> Callable[[Any], dict[str, Any]]:
-            def step(rgb_u8: Any) -> dict[str, Any]:
+        def with_turn(due: bool) -> Callable[[Tensor], dict[str, Tensor]]:
+            def step(rgb_u8: Tensor) -> dict[str, Tensor]:
                 trainer.discriminator_due = due
                 try:
                     return trainer.train_step(rgb_u8)
@@ -97,15 +98,15 @@ class CompiledSteps:
         turns = {due: with_turn(due) for due in (True, False)}
         numbers: Iterator[int] | None = None
 
-        def train(rgb_u8: Any) -> dict[str, Any]:
+        def train(rgb_u8: Tensor) -> dict[str, Tensor]:
             nonlocal numbers
             numbers = numbers or itertools.count(int(trainer.optimizer.iterations.numpy()))  # after a restore
             return turns[next(numbers) % trainer.discriminator_every == 0](rgb_u8)
 
         return train
 
-    def _counting(self, train_step: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-        def step(rgb_u8: Any) -> dict[str, Any]:
+    def _counting(self, train_step: Callable[[Tensor], dict[str, Tensor]]) -> Callable[[Tensor], dict[str, Tensor]]:
+        def step(rgb_u8: Tensor) -> dict[str, Tensor]:
             means = train_step(rgb_u8)
             finite = tf.reduce_all(tf.math.is_finite(tf.stack(list(means.values()))))
             self._finite.assign_add(tf.cast(finite, tf.int64))
@@ -113,7 +114,7 @@ class CompiledSteps:
 
         return step
 
-    def _look_at_state(self) -> Any:
+    def _look_at_state(self) -> Tensor:
         floats = [variable.value for variable in self.state if variable.value.dtype.is_floating]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(value))) for value in floats])
 

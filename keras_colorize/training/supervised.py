@@ -16,6 +16,7 @@ from keras_colorize.data.hints import random_hints
 from keras_colorize.data.wear import age_lightness
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipes import Augment, Loss
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.average import AveragedWeights
 from keras_colorize.training.devices import draw_apart
 from keras_colorize.training.losses import RECONSTRUCTION, perceptual, rebalanced_cross_entropy
@@ -102,7 +103,7 @@ class SupervisedTrainer(keras.Model):
             with self.averages.in_place():
                 yield self.generator
 
-    def prepare(self, rgb_u8: Any, *, training: bool) -> tuple[Inputs, Any, Any]:
+    def prepare(self, rgb_u8: Tensor, *, training: bool) -> tuple[Inputs, Tensor, Tensor]:
         """Make inputs, condition and target of photos uint8 (B, S, S, 3), which are augmented when training.
 
         Marks of age, hints and noise are in the condition only: inputs and target are the photo's.
@@ -119,7 +120,7 @@ class SupervisedTrainer(keras.Model):
             condition = ops.concatenate([noisy, condition[..., channels:]], axis=-1)
         return inputs, condition, target
 
-    def disturb(self, inputs: Inputs, target: Any) -> Inputs:
+    def disturb(self, inputs: Inputs, target: Tensor) -> Inputs:
         """Age what the network sees of photos in training, and draw the hints that it gets."""
         augment, seed = self.augment, self.augment_seed
         if augment.aging > 0:
@@ -136,7 +137,7 @@ class SupervisedTrainer(keras.Model):
             inputs = inputs._replace(hints=hints)
         return inputs
 
-    def train_step(self, rgb_u8: Any) -> dict[str, Any]:
+    def train_step(self, rgb_u8: Tensor) -> dict[str, Tensor]:
         inputs, condition, target = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             prediction = self.generator(condition, training=True)
@@ -144,13 +145,13 @@ class SupervisedTrainer(keras.Model):
         self.learn_generator(tape, losses["g_total"])
         return self.update_means(**losses)
 
-    def learn_generator(self, tape: tf.GradientTape, loss: Any) -> None:
+    def learn_generator(self, tape: tf.GradientTape, loss: Tensor) -> None:
         """One update of the generator, and of the average of its weights."""
         self.learn(self.optimizer, tape, loss, self.generator.trainable_variables)
         if self.averages is not None:
             self.averages.update(self.optimizer.iterations)
 
-    def generator_losses(self, inputs: Inputs, target: Any, prediction: Any) -> dict[str, Any]:
+    def generator_losses(self, inputs: Inputs, target: Tensor, prediction: Tensor) -> dict[str, Tensor]:
         """The weighted sum `g_total` of what does not need a discriminator, and its parts."""
         losses = {"g_reconstruction": global_mean(self.reconstruction_loss(target, prediction))}
         total = self.loss_options.reconstruction_weight * losses["g_reconstruction"]
@@ -160,7 +161,7 @@ class SupervisedTrainer(keras.Model):
             total += self.loss_options.perceptual_weight * losses["g_perceptual"]
         return {**losses, "g_total": total}
 
-    def test_step(self, rgb_u8: Any, weights: Any = None) -> dict[str, Any]:
+    def test_step(self, rgb_u8: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
         """Adds photos to the validation means. `weights` (B,) is 0 for those that only fill a batch."""
         inputs, condition, target = self.prepare(rgb_u8, training=False)
         prediction = self.generator(condition, training=False)
@@ -174,11 +175,11 @@ class SupervisedTrainer(keras.Model):
         )
 
     @staticmethod
-    def learn(optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Any, variables: list[Any]) -> None:
+    def learn(optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[Tensor]) -> None:
         """One update of `variables` down the gradient of `loss`."""
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-    def update_means(self, weights: Any = None, **values: Any) -> dict[str, Any]:
+    def update_means(self, weights: Tensor | None = None, **values: Any) -> dict[str, Tensor]:
         """Add values, shares of a `global_mean` or one per photo, to their running means and return those means."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for name, value in values.items():
@@ -187,7 +188,7 @@ class SupervisedTrainer(keras.Model):
         return {name: self.means[name].result() for name in values}
 
 
-def global_mean(per_photo: Any) -> Any:
+def global_mean(per_photo: Tensor) -> Tensor:
     """Mean over the global batch: several replicas' gradients are summed, so each divides by all photos."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     photos = tf.cast(tf.shape(per_photo)[0] * replicas, per_photo.dtype)
