@@ -23,9 +23,11 @@ _HOMES = {
     "FolderSettings": "batch.plan",
     "GANTrainer": "training.gan",
     "Hint": "inference.hints",
+    "HintSet": "inference.hint_files",
     "Recipe": "recipes.schema",
     "RunFolder": "runs.folder",
     "SupervisedTrainer": "training.supervised",
+    "TimedHint": "inference.hint_files",
     "build_generator": "models.networks",
     "build_stages": "training.stages",
     "colorize": "inference.colorizer",
@@ -35,7 +37,9 @@ _HOMES = {
     "load_split": "data.scan",
     "open_source": "data.sources",
     "packaged_names": "recipes.zoo",
+    "read_hints": "inference.hint_files",
     "rgb_to_lab": "color.lab",
+    "write_hints": "inference.hint_files",
     "zoo_names": "recipes.files",
 }
 
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from keras_colorize.data.sources import open_source
     from keras_colorize.errors import ColorizeError
     from keras_colorize.inference.colorizer import Colorizer, colorize
+    from keras_colorize.inference.hint_files import HintSet, TimedHint, read_hints, write_hints
     from keras_colorize.inference.hints import Hint
     from keras_colorize.models.networks import build_generator
     from keras_colorize.recipes.files import zoo_names
@@ -65,9 +70,11 @@ __all__ = [
     "FolderSettings",
     "GANTrainer",
     "Hint",
+    "HintSet",
     "Recipe",
     "RunFolder",
     "SupervisedTrainer",
+    "TimedHint",
     "__version__",
     "build_generator",
     "build_stages",
@@ -78,7 +85,9 @@ __all__ = [
     "load_split",
     "open_source",
     "packaged_names",
+    "read_hints",
     "rgb_to_lab",
+    "write_hints",
     "zoo_names",
 ]
 

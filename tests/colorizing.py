@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.cli import main
+from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import save_weights
 from keras_colorize.recipes import Recipe
@@ -14,7 +15,7 @@ from keras_colorize.runs.folder import RunFolder
 from tests.conftest import colorful_photo
 
 
-def write_run(out: Path, dropout_ups: tuple[int, ...] = (1,)) -> Path:
+def write_run(out: Path, dropout_ups: tuple[int, ...] = (1,), hints: bool = False) -> Path:
     """A run folder of a small U-Net for 32 pixels, untrained but colourful, with dropout; returns its path."""
     recipe = Recipe.load(
         "unet_gan",
@@ -22,16 +23,38 @@ def write_run(out: Path, dropout_ups: tuple[int, ...] = (1,)) -> Path:
             'generator.name="unet"',
             f"generator.args={{filters=[8,8,8,8,8], dropout_ups={list(dropout_ups)}}}",
             "data.image_size=32",
+            f"hints={str(hints).lower()}",
         ],
     )
     run = RunFolder.create(out, recipe)
+    save_weights(_colorful(recipe), run.generator_weights)
+    return run.path
+
+
+def hint_colorizer() -> Colorizer:
+    """A colorizer with classes of chroma that takes hints, of random weights, for 32 pixels and multiples of 16."""
+    recipe = Recipe.from_dict(
+        {
+            "name": "small",
+            "space": "binned_lab",
+            "hints": True,
+            "generator": {"name": "vivid_resnet", "args": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8}},
+            "data": {"image_size": 32},
+            "loss": {"reconstruction": "cross_entropy"},
+            "decoding": {"temperature": 0.5, "cast": 0.7, "expected_chroma": 1.0, "gain": 1.2},
+        }
+    )
+    return Colorizer(_colorful(recipe), recipe)
+
+
+def _colorful(recipe: Recipe) -> keras.Model:
+    """The generator of a recipe for 32 pixels, untrained but colourful."""
     keras.utils.set_random_seed(0)
     generator = build_generator(recipe, image_size=32)
     for variable in generator.variables:
         if variable.path.endswith("kernel"):
             variable.assign(keras.random.normal(variable.shape, stddev=0.3))
-    save_weights(generator, run.generator_weights)
-    return run.path
+    return generator
 
 
 def grey_photo(seed: int = 0, height: int = 40, width: int = 48) -> np.ndarray:

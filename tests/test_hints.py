@@ -9,12 +9,15 @@ from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.color.spaces import get_space
 from keras_colorize.data.hints import paint_hints, random_hints
 from keras_colorize.errors import ColorizeError
+from keras_colorize.images import Picture
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
+from keras_colorize.inference.hint_files import HintSet
 from keras_colorize.inference.hints import Hint
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe
 from keras_colorize.training import build_stages
+from tests.colorizing import hint_colorizer
 from tests.conftest import colorful_photo
 
 SIZE = 32
@@ -220,6 +223,21 @@ def test_a_colorizer_gives_hints_to_a_network_that_takes_them():
     hinted_ab, plain_ab = colorizer.predict(frames)  # of one shape, with and without hints
     np.testing.assert_array_equal(plain_ab, colorizer.predict(frames[1:])[0])
     assert np.abs(hinted_ab - plain_ab).max() > 0
+
+
+def test_photos_of_a_batch_and_pictures_have_hints_of_their_own():
+    colorizer = hint_colorizer()
+    photos = np.stack([colorful_photo(seed, 40, 60) for seed in range(3)])
+    red, blue = [Hint(30, 20, "red", 8)], HintSet([Hint(0.5, 0.5, "blue", 0.2)], 1, 1)
+    for hints, each in (([red, blue, []], [red, blue, []]), (red, [red] * 3), (blue, [blue] * 3)):
+        expected = [colorizer(photo, hints=own) for photo, own in zip(photos, each, strict=True)]
+        np.testing.assert_allclose(colorizer(photos, hints=hints), expected, atol=1)
+        pictures = colorizer.colorize_pictures([Picture(photo) for photo in photos], hints=hints)
+        np.testing.assert_allclose([picture.pixels for picture in pictures], expected, atol=1)
+    assert np.abs(colorizer(photos[0], hints=red).astype(int) - colorizer(photos[0], hints=blue)).max() > 2
+    for hints, said in (([red, blue], "hints came for 2 photos"), ([[], [], [Hint(60, 1, "red")]], "x 60, y 1 lies")):
+        with pytest.raises(ColorizeError, match=said):
+            colorizer(photos, hints=hints)
 
 
 def test_a_network_that_takes_no_hints_refuses_them_in_one_line():

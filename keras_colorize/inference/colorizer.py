@@ -18,7 +18,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture
 from keras_colorize.inference.finish import finish_photo, finish_photos
 from keras_colorize.inference.frame import Frame, frame_photo
-from keras_colorize.inference.hints import Hint
+from keras_colorize.inference.hint_files import Hints, hints_of_each, hints_on
 from keras_colorize.inference.network import chroma_graphs, finite, over_size, predict_frames, side_multiple
 from keras_colorize.inference.photos import PhotoLike, open_photos
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
@@ -115,7 +115,7 @@ class Colorizer:
         return any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in self.generator.layers)
 
     def __call__(
-        self, image: PhotoLike, *, vividness: float = 1.0, edges: bool = True, hints: Sequence[Hint] = ()
+        self, image: PhotoLike, *, vividness: float = 1.0, edges: bool = True, hints: Hints | Sequence[Hints] = ()
     ) -> Any:
         """Colorize a photo at its own size, or a batch of photos of one size. Of its colours only lightness is used.
 
@@ -124,7 +124,8 @@ class Colorizer:
                 (N, H, W), (N, H, W, 1) or (N, H, W, 3), of uint8, uint16, or floats in [0, 1].
             vividness: 1 is the system's own, 0 grey, above 1 stronger; up to 10.
             edges: let chroma follow the photo's edges; otherwise it is enlarged bilinearly.
-            hints: colours at places of the photo, or of each photo of a batch, for a network that takes them.
+            hints: colours at places of the photo, for a network that takes them: a list of `Hint`, or what `read_hints`
+                read. For a batch one list serves all photos, and a list of lists has one for each.
 
         Returns:
             For an array rgb (H, W, 3) or (N, H, W, 3) of its type; for a path rgb (H, W, 3), upright, of the first page
@@ -133,22 +134,31 @@ class Colorizer:
 
         Raises:
             ColorizeError: the photo is of another kind, shape or type, is empty, holds NaN, or floats outside [0, 1];
-                `vividness` is out of range; or hints lie outside the photo or the network takes none.
+                `vividness` is out of range; a hint lies outside the photo; or the network takes no hints.
         """
         check_vividness(vividness)
         photos = open_photos(image)
         return photos.result(self._colorize(photos.pixels, vividness, edges, hints))
 
     def colorize_pictures(
-        self, pictures: Sequence[Picture], *, vividness: float = 1.0, edges: bool = True
+        self,
+        pictures: Sequence[Picture],
+        *,
+        vividness: float = 1.0,
+        edges: bool = True,
+        hints: Hints | Sequence[Hints] = (),
     ) -> list[Picture]:
         """Colorize several photos, those of one shape in one call of the network; transparency and metadata stay.
 
+        Args:
+            pictures: the photos.
+            vividness, edges, hints: as in a call.
+
         Raises:
-            ColorizeError: `vividness` is out of range.
+            ColorizeError: `vividness` is out of range, a hint lies outside its photo, or the network takes none.
         """
         check_vividness(vividness)
-        colored = self._colorize([picture.pixels for picture in pictures], vividness, edges)
+        colored = self._colorize([picture.pixels for picture in pictures], vividness, edges, hints)
         return [replace(picture, pixels=rgb) for picture, rgb in zip(pictures, colored, strict=True)]
 
     def samples(
@@ -194,23 +204,34 @@ class Colorizer:
                 "dropout such as pix2pix"
             )
 
+    def check_takes_hints(self) -> None:
+        """Refuse hints for a network that takes none.
+
+        Raises:
+            ColorizeError: it takes none.
+        """
+        if not self.space.takes_hints:
+            raise ColorizeError(f"'{self.name}' takes no hints: use a model that does, or leave them out")
+
     def _colorize(
-        self, photos: list[np.ndarray], vividness: float, edges: bool, hints: Sequence[Hint] = ()
+        self, photos: list[np.ndarray], vividness: float, edges: bool, hints: Hints | Sequence[Hints]
     ) -> list[np.ndarray]:
-        frames = [self.frame(pixels, hints) for pixels in photos]
+        each = hints_of_each(hints, len(photos))
+        frames = [self.frame(pixels, given) for pixels, given in zip(photos, each, strict=True)]
         return finish_photos(photos, frames, self.predict(frames, vividness), edges)
 
     # The steps of a call, for callers that overlap them.
 
-    def frame(self, pixels: np.ndarray, hints: Sequence[Hint] = ()) -> Frame:
+    def frame(self, pixels: np.ndarray, hints: Hints = ()) -> Frame:
         """Frame a photo (H, W) or (H, W, 3), uint8, uint16 or float32 in [0, 1], for the network.
 
         Raises:
             ColorizeError: a hint lies outside the photo, or the network takes none.
         """
-        if hints and not self.space.takes_hints:
-            raise ColorizeError(f"'{self.name}' takes no hints: use a model that does, or leave them out")
-        return frame_photo(pixels, self.image_size, self.multiple, hints)
+        given = hints_on(hints, *pixels.shape[:2])
+        if given:
+            self.check_takes_hints()
+        return frame_photo(pixels, self.image_size, self.multiple, given)
 
     def predict(self, frames: Sequence[Frame], vividness: float = 1.0) -> list[np.ndarray]:
         """Predict the chroma ab (h, w, 2) in CIE units of each frame, at its size; frames of one shape share a call."""
@@ -243,9 +264,11 @@ class Colorizer:
         return chroma_graphs(network if self.multiple is None else over_size(network, None, None), self.space)
 
 
-def colorize(image: PhotoLike, *, vividness: float = 1.0, edges: bool = True) -> Any:
+def colorize(
+    image: PhotoLike, *, vividness: float = 1.0, edges: bool = True, hints: Hints | Sequence[Hints] = ()
+) -> Any:
     """Colorize one photo with the packaged default system, `vivid`: see `Colorizer.__call__`."""
-    return _default()(image, vividness=vividness, edges=edges)
+    return _default()(image, vividness=vividness, edges=edges, hints=hints)
 
 
 @functools.cache

@@ -45,7 +45,7 @@ class Hint:
     def __post_init__(self) -> None:
         numbers = {"x": self.x, "y": self.y} | ({} if self.radius is None else {"radius": self.radius})
         for name, value in numbers.items():
-            object.__setattr__(self, name, _finite(f"`{name}` of a hint", value))
+            object.__setattr__(self, name, finite_number(f"`{name}` of a hint", value))
         if self.radius is not None and self.radius < 0:
             raise ColorizeError(f"the hint at {self.place} has the `radius` {self.radius:g}: expected 0 or more")
         try:
@@ -68,7 +68,7 @@ class Hint:
         return DEFAULT_RADIUS * min(height, width) if self.radius is None else self.radius
 
 
-def _finite(name: str, value: Any) -> float:
+def finite_number(name: str, value: Any) -> float:
     """Return a number as a float.
 
     Raises:
@@ -92,7 +92,7 @@ def _checked_color(color: Any) -> str | tuple[float, float]:
         near = "" if name.startswith("#") else did_you_mean(name, (*ImageColor.colormap, NEUTRAL))
         raise ColorizeError(f"the `color` '{color}'{near} (expected {_COLORS})")
     try:
-        a, b = (_finite("it", value) for value in color)
+        a, b = (finite_number("it", value) for value in color)
     except (TypeError, ValueError):  # a ColorizeError too: of the words within, only that it is no pair of numbers
         raise ColorizeError(f"the `color` {color!r}: expected {_COLORS}") from None
     if max(abs(a), abs(b)) > _LARGEST_AB:
