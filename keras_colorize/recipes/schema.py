@@ -19,7 +19,12 @@ from keras_colorize.recipes.toml import bounded, from_table, merge, nested, pars
 
 @dataclass(frozen=True)
 class Network:
-    """The name of an architecture in the registry, and arguments of its builder."""
+    """The name of an architecture in the registry, and arguments of its builder.
+
+    Attributes:
+        name: of the architecture, such as "unet" (keras_colorize.models).
+        args: arguments of its builder by name; those that are missing keep the builder's defaults.
+    """
 
     name: str = ""
     args: dict[str, Any] = field(default_factory=dict)
@@ -27,7 +32,20 @@ class Network:
 
 @dataclass(frozen=True)
 class Data:
-    """Photos, their size and their splits. `limit` is the largest number of photos per split, 0 for all."""
+    """Photos, their size and their splits.
+
+    Attributes:
+        source: "sample" (photos that scikit-image packages), a folder, a list file (.txt, .csv), or
+            tfds:NAME[/CONFIG][:VERSION].
+        image_size: side in pixels of the square photos that the network learns from.
+        resize: how a photo becomes a square: "crop" takes the centre, "squash" scales both sides.
+        batch_size: photos in a step, those of all devices together.
+        validation_fraction: share of the training photos that becomes the validation split where the data have none.
+        test_fraction: share of the training photos that becomes the test split where the data have none.
+        drop_grey: leave out photos without colours.
+        limit: the largest number of photos of each split; 0 takes all.
+        memory_gib: a split is decoded once and kept in memory if its pixels take at most so many GiB.
+    """
 
     source: str = "sample"
     image_size: int = bounded(256, 1)
@@ -44,13 +62,19 @@ class Data:
 class Augment:
     """Random changes of training photos, drawn for each photo and applied on the device.
 
-    With `crop_margin`, photos are read this many pixels larger than `data.image_size`, and a window of that size is
-    cut at a random place. With `zoom` above 1 the window is up to this many times smaller than the photo, and scaled
-    up. `noise` is the half width of uniform noise on the condition.
-
-    `borders` is the share of photos that get a plain border. `aging` is the probability of each effect that ages the
-    lightness (keras_colorize.data.wear). `hints` is the share of photos that get hints, where the recipe takes hints:
-    mostly `hint_mean` of them on average, each a square with an odd side of at most `hint_patch` pixels.
+    Attributes:
+        flip_horizontal: mirror left and right in half of the photos.
+        flip_vertical: mirror top and bottom in half of the photos.
+        quarter_turns: turn half of the photos by 90°, to the left or to the right.
+        crop_margin: pixels by which photos are read larger than `data.image_size`; a window of that size is cut at a
+            random place.
+        zoom: above 1, windows are up to this many times smaller than the photo, and are scaled up.
+        noise: half width of uniform noise on the condition, in the unit range [-1, 1].
+        borders: share of photos that get a plain border.
+        aging: probability of each effect that ages the lightness (keras_colorize.data.wear).
+        hints: share of photos that get hints, where the recipe takes hints.
+        hint_mean: mean number of hints in most of these photos.
+        hint_patch: largest side of a hint in pixels; a hint is a square with an odd side.
     """
 
     flip_horizontal: bool = True
@@ -70,9 +94,15 @@ class Augment:
 class Loss:
     """Terms of the generator's loss, and the reduction of the discriminator's two terms.
 
-    `saturating` trains the generator to maximize the discriminator's loss (minimax) instead of to be taken for real.
-    `perceptual_weight` weighs the distance of VGG16 features at the true lightness. `cross_entropy` and the space
-    `binned_lab` need each other; `rebalancing` gives rare colours more weight there, from 0 (all colours alike) to 1.
+    Attributes:
+        reconstruction: distance from the photo's own colours: mean absolute error, mean squared error, or the
+            cross-entropy over quantized chroma, which needs the space `binned_lab`, as that space needs it.
+        reconstruction_weight: λ, the weight of that distance beside the adversarial loss.
+        rebalancing: weight of rare colours in the cross-entropy, from 0 (all colours alike) to 1.
+        adversarial: "vanilla" is binary cross-entropy on logits, "lsgan" is the squared error.
+        saturating: train the generator to maximize the discriminator's loss (minimax) instead of to be taken for real.
+        perceptual_weight: weight of the distance of VGG16 features at the true lightness; 0 leaves it out.
+        discriminator_reduction: the discriminator's loss is the mean or the sum of its terms for real and generated.
     """
 
     reconstruction: Literal["l1", "l2", "cross_entropy"] = "l1"
@@ -86,11 +116,19 @@ class Loss:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`beta_1` and `beta_2` are Adam's, `momentum` is SGD's; `weight_decay` is decoupled (Adam's makes it AdamW).
+    """An optimizer, its learning rate over time, and a running average of the weights.
 
-    The learning rate rises from 0 during `warmup_steps`; with `decay = "linear"` it then falls to 0 at the end of the
-    run. `average` is the decay of a moving average of the generator's weights. If it is not 0, the averaged weights are
-    validated, previewed and saved. For the optimizer of a discriminator it must be 0.
+    Attributes:
+        name: "adam" or "sgd".
+        learning_rate: the highest rate of the run.
+        beta_1: Adam's decay of the mean of gradients.
+        beta_2: Adam's decay of the mean of squared gradients.
+        weight_decay: decoupled decay of the weights, which makes Adam AdamW.
+        momentum: SGD's.
+        warmup_steps: steps in which the rate rises from 0.
+        decay: with "linear", the rate falls to 0 from the end of the warm-up to the end of the run.
+        average: decay of a moving average of the generator's weights. If it is not 0, the averaged weights are
+            validated, previewed and saved. For the optimizer of a discriminator it must be 0.
     """
 
     name: Literal["adam", "sgd"] = "adam"
@@ -108,9 +146,13 @@ class Optimizer:
 class Schedule:
     """The length of a run, and the intervals at which it writes.
 
-    `steps_per_epoch` 0 stands for one pass over the photos. The discriminator learns in every `discriminator_every`-th
-    step. The log gets a row every `log_every` steps and at the end of an epoch. Previews are written every
-    `preview_every` epochs, checkpoints every `checkpoint_minutes` and at the end.
+    Attributes:
+        epochs: number of epochs.
+        steps_per_epoch: steps of an epoch; 0 stands for one pass over the photos.
+        discriminator_every: the discriminator learns in one of so many steps.
+        log_every: steps between two rows of the log; the end of an epoch has a row too.
+        preview_every: epochs between two previews.
+        checkpoint_minutes: minutes between two checkpoints; the end of the run has one too.
     """
 
     epochs: int = bounded(50, 1)
@@ -125,13 +167,16 @@ class Schedule:
 class Decoding:
     """The colour that is made of a distribution over quantized chroma, in the space `binned_lab`.
 
-    `temperature` is that of the annealed mean. `undo_rebalancing` removes the weight that `loss.rebalancing` gave to
-    rare colours: none of it at 0, all of it at 1. `gain` multiplies the resulting chroma. `cast` is the share of the
-    photo's mean chroma that is kept: below 1 a photo is less tinted and its colours differ more.
+    The mean of several plausible colours is greyer than each of them; `gain` and `expected_chroma` correct that.
 
-    The mean of several plausible colours is greyer than each of them. `expected_chroma` corrects that in each photo: it
-    multiplies chroma by the ratio of the classes' mean chroma to the chroma of their mean, raised to this power, from
-    0 (no correction) to 1.
+    Attributes:
+        temperature: of the annealed mean; lower means closer to the most likely colour.
+        undo_rebalancing: how much of the weight that `loss.rebalancing` gave to rare colours is removed: none at 0, all
+            of it at 1.
+        gain: factor of the resulting chroma.
+        cast: share of the photo's mean chroma that is kept; below 1 a photo is less tinted and its colours differ more.
+        expected_chroma: correction in each photo: chroma is multiplied by the ratio of the classes' mean chroma to the
+            chroma of their mean, raised to this power, from 0 (no correction) to 1.
     """
 
     temperature: float = bounded(0.38, 0.05, 1)
@@ -143,7 +188,13 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Epochs before the schedule, in which the generator learns the reconstruction loss alone with its own Adam."""
+    """Epochs before the schedule, in which the generator learns the reconstruction loss alone with its own Adam.
+
+    Attributes:
+        epochs: number of these epochs; 0 leaves them out.
+        learning_rate: of this Adam.
+        beta_1: of this Adam.
+    """
 
     epochs: int = bounded(0, 0)
     learning_rate: float = bounded(1e-4, 0)
@@ -152,10 +203,13 @@ class Pretrain:
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when `monitor` has not improved `patience` times on the validation photos, and restore the best weights.
+    """Stop when a figure of the validation photos improves no more, and restore the best weights.
 
-    `monitor` is measured every `every` epochs of the schedule. `fid` uses `fid_network`, a name or a file that
-    `keras_colorize.metrics` takes.
+    Attributes:
+        monitor: the figure to watch; "none" never stops early.
+        patience: measurements without an improvement after which the run stops.
+        every: epochs of the schedule between two measurements.
+        fid_network: network of "fid": a name or a file that `keras_colorize.metrics` takes.
     """
 
     monitor: Literal["none", "g_reconstruction", "ab_mae", "psnr", "pixel_accuracy_5", "fid"] = "none"
@@ -168,7 +222,13 @@ class EarlyStopping:
 class Runtime:
     """Settings of the execution. `auto` chooses by the hardware (docs/numerics.md).
 
-    `strategy` uses one device, all devices of the machine, or the devices of several machines (docs/scale.md).
+    Attributes:
+        seed: of the initial weights, the order of photos, augmentation and dropout.
+        precision: "bfloat16" computes in bfloat16 over float32 weights.
+        jit: compile the training step with XLA.
+        deterministic: equal weights to the bit, run after run; slower on GPUs.
+        strategy: "one" device, "mirrored" over all devices of the machine, or "multi_worker" over the devices of
+            several machines (docs/scale.md).
     """
 
     seed: int = bounded(0, 0)
@@ -182,13 +242,35 @@ class Runtime:
 class Recipe:
     """A system and its training: everything that is needed to repeat a run.
 
-    The generator starts from `initial_weights`: a file of weights, or "zoo" for the packaged weights of the system of
-    this name. `freeze_statistics` then keeps the statistics of batch normalization as they are; "auto" does so wherever
-    there are initial weights. Without them, an architecture with such an encoder starts from `encoder_weights`, a file
-    of ImageNet weights that `encoder_sha256` checks (keras_colorize.models.encoder). With `hints` the generator takes
-    colours at places beside lightness. `backbone_weights` applies to every network that others have trained: encoders,
-    extractors, VGG, and the Inception of FID. `stochastic` keeps dropout active when photos are colorized; it is the
-    model's only noise (report B).
+    Attributes:
+        name: of the system; a recipe of the zoo has its file's name.
+        report: the report that describes the system, "A" to "E".
+        summary: the system in one line.
+        space: units in which the network sees and predicts: ab of CIELAB ("lab"), RGB in [-1, 1] ("rgb") or in [0, 1]
+            ("rgb01"), or classes of chroma ("binned_lab").
+        generator: network that colours.
+        discriminator: network that tells coloured photos from real ones; without it the training is supervised.
+        backbone_weights: "pretrained" fetches the weights of networks that others have trained: encoders, extractors,
+            VGG, and the Inception of FID. "random" does without them.
+        initial_weights: a file of weights from which the generator starts, or "zoo" for the packaged weights of the
+            system of this name.
+        freeze_statistics: keep the statistics of batch normalization that the initial weights bring; "auto" does so
+            wherever there are initial weights.
+        encoder_weights: a file of ImageNet weights from which an encoder starts where there are no initial weights
+            (keras_colorize.models.encoder).
+        encoder_sha256: checksum of that file.
+        hints: let the generator take colours at places beside lightness.
+        stochastic: the system's noise is its dropout, which stays on where samples are drawn (report B).
+        data: photos.
+        augment: random changes of training photos.
+        loss: terms of the losses.
+        decoding: from a distribution over classes to a colour.
+        optimizer: of the generator.
+        discriminator_optimizer: of the discriminator; without it, the discriminator has the generator's options.
+        pretrain: epochs of the generator alone.
+        schedule: length and intervals.
+        early_stopping: when to stop before the end.
+        runtime: execution.
     """
 
     name: str = ""
