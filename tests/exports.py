@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.hints import Hint
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe
 from tests.conftest import colorful_photo
@@ -19,9 +20,9 @@ SIZES = ((32, 32), (45, 70), (61, 40), (20, 30))  # height and width of photos
 
 
 @cache
-def small_colorizer(name: str = "unet_gan", size: int = SIZE) -> Colorizer:
-    """A system of the zoo, thin, untrained, and made colourful."""
-    recipe = Recipe.load(name)
+def small_colorizer(name: str = "unet_gan", size: int = SIZE, hints: bool = False) -> Colorizer:
+    """A system of the zoo, thin, untrained, and made colourful, which takes hints or not."""
+    recipe = Recipe.load(name).with_values(hints=hints)
     args = recipe.generator.args | SMALL_ARGS.get(recipe.generator.name, {})
     args.pop("backbone_weights", None)
     colorizer = random_colorizer(recipe.with_values(**{"generator.args": args, "data.image_size": size}))
@@ -44,6 +45,16 @@ def photos() -> list[np.ndarray]:
     """
     loud = [colorful_photo(number, *size).astype("float32") for number, size in enumerate(SIZES)]
     return [(0.1 * photo + 0.9 * photo.mean(axis=-1, keepdims=True)).astype(np.uint8) for photo in loud]
+
+
+def some_hints(height: int, width: int) -> list[Hint]:
+    """Hints of several colours and sizes, two of which overlap, for photos of this size."""
+    return [
+        Hint(0.3 * width, 0.4 * height, (60.0, 20.0), 0.12 * height),
+        Hint(0.4 * width, 0.4 * height, "neutral", 0.1 * height),
+        Hint(width - 1, height - 1, "#2050ff"),
+        Hint(0, 0, (-30.0, 55.0), 0),
+    ]
 
 
 def encoded(rgb_u8: np.ndarray, format: str = "PNG", **options: Any) -> bytes:

@@ -26,6 +26,7 @@ from tests.exports import random_colorizer, small_colorizer
         ({"format": "onnx", "quantize": "int8"}, "only tflite files are quantized"),
         ({"format": "saved_model", "core": True}, "signature predict_ab"),
         ({"format": "saved_model", "size": 64}, "takes any size"),
+        ({"format": "tflite", "distribution": True}, "ask for `core` too"),
         ({"format": "tflite", "size": 0}, "`size` is 0: expected 8 to 4096 pixels, or any"),
         ({"format": "onnx", "size": -1}, "`size` is -1: expected 8 to 4096 pixels, or any"),
         ({"format": "tflite", "size": 5000, "core": True}, "`size` is 5000: expected 8 to 4096 pixels, or any"),
@@ -46,6 +47,7 @@ def test_sizes_and_names_of_files():
     assert ExportRequest("tflite").side(256) == 256 and ExportRequest("tflite", size="any").side(256) is None
     assert ExportRequest("onnx").side(256) is None and ExportRequest("onnx", size=64).side(256) == 64
     assert ExportRequest("tflite", "int8", "any", True).file_name("vivid") == "vivid_core_any_int8.tflite"
+    assert ExportRequest("onnx", core=True, distribution=True).file_name("vivid") == "vivid_core_distribution.onnx"
 
 
 def test_a_full_folder_is_refused(tmp_path, capsys):
@@ -112,6 +114,37 @@ def test_tflite_in_full(tmp_path):
     assert report.to_float < 1 and report.signatures == {"colorize": {"inputs": ["image"], "outputs": ["colorized"]}}
     assert said[0] == "converting" and (tmp_path / "out" / "unet_gan_float16.tflite").is_file()
     assert any("partitions" in remark for remark in report.remarks)
+
+
+def test_a_distribution_of_a_network_that_predicts_none(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(ColorizeError, match="'unet_gan' predicts no distribution over colours"):
+        export(small_colorizer(), ExportRequest("tflite", core=True, distribution=True), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ExportRequest("tflite", core=True, distribution=True),
+        ExportRequest("tflite", "int8", core=True, size=48),
+        ExportRequest("onnx"),
+        ExportRequest("onnx", core=True),
+        ExportRequest("saved_model"),
+    ],
+    ids=lambda request: request.file_name("hinted"),
+)
+def test_a_network_that_takes_hints_in_full(tmp_path, request_):
+    if request_.format != "saved_model":
+        pytest.importorskip("ai_edge_litert" if request_.format == "tflite" else "onnxruntime")
+    report = export(small_colorizer("vivid", hints=True), request_, tmp_path / "out")
+    table = json.loads((tmp_path / "out" / "export.json").read_text())
+    assert table["hinted"]["grey_levels"]["mean"] == report.hinted.grey_levels.mean < 3.5
+    if request_.format != "saved_model":
+        hints = table["metadata"]["inputs"][1]
+        assert hints["name"] == "hints" and "disc" in hints["description"]
+        assert len(table["metadata"]["bins"]) == (309 if request_.distribution else 0)
 
 
 def test_a_core_of_a_size_that_does_not_fit(tmp_path):

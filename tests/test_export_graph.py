@@ -10,8 +10,10 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import lab as export_lab
 from keras_colorize.export.geometry import FrameGeometry, resampling
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.hints import COLUMNS, draw_table, hint_table
 from keras_colorize.inference.frame import frame_photo, scaled_size
-from tests.exports import apart, photos, small_colorizer
+from keras_colorize.inference.hints import Hint
+from tests.exports import apart, photos, small_colorizer, some_hints
 
 
 def test_lightness_is_that_of_the_color_module():
@@ -106,3 +108,71 @@ def test_vividness_is_an_input():
     photo = photos()[0][None]
     pale, own, strong = (np.ptp(graph.colorize(photo, tf.constant(v)), axis=-1).mean() for v in (0.0, 1.0, 2.0))
     assert pale < own < strong
+
+
+def random_hints(height, width, count=40, seed=0):
+    """Hints at whole pixels, where edges of discs meet pixels, and at any places."""
+    rng = np.random.default_rng(seed)
+    whole = np.column_stack([rng.integers(0, (width, height), (count, 2)), rng.integers(0, 9, count)])
+    any_place = rng.uniform(-0.5, (width - 0.5, height - 0.5, 0.3 * height), (count, 3))
+    return [Hint(x, y, tuple(rng.uniform(-90, 90, 2)), abs(r)) for x, y, r in np.concatenate([whole, any_place])]
+
+
+@pytest.mark.parametrize("multiple", [None, 8])
+@pytest.mark.parametrize("size", [(64, 64), (90, 60), (96, 96), (33, 300), (1, 7), (21, 48), (512, 384)])
+def test_a_table_is_drawn_as_the_colorizer_draws_hints(size, multiple):
+    hints = random_hints(*size)
+    expected = frame_photo(np.zeros((*size, 3), np.uint8), 32, multiple, hints).inputs.hints
+    frame = FrameGeometry.of(*(tf.constant(side) for side in size), 32, multiple)
+    draw = tf.function(lambda table: draw_table(table, frame), autograph=False)
+    table = hint_table([hints, hints[:3]], *size)
+    found = np.asarray(draw(table))
+    np.testing.assert_allclose(found[0], expected, atol=2e-5)
+    few = frame_photo(np.zeros((*size, 3), np.uint8), 32, multiple, hints[:3]).inputs.hints
+    np.testing.assert_allclose(found[1], few, atol=2e-5)
+
+
+def test_rows_that_are_not_used_and_hints_outside_the_photo_leave_nothing():
+    frame = FrameGeometry.of(20, 30, 16, 8)
+    rows = [[5, 5, 3, 40, 40, 0], [31, 5, 9, 40, 40, 1], [5, -2, 9, 40, 40, 1]]
+    assert not np.asarray(draw_table(np.float32([rows]), frame)).any()
+    assert not np.asarray(draw_table(np.zeros((1, 0, len(COLUMNS)), np.float32), frame)).any()
+
+
+def test_a_hint_without_a_radius_has_the_default_one_in_a_table():
+    assert hint_table([[Hint(3, 4, (5, 6))]], 200, 400).tolist() == [[[3, 4, 3, 5, 6, 1]]]
+
+
+@pytest.mark.parametrize("name", ["vivid", "unet_gan"])
+def test_the_graph_with_hints_is_the_colorizer(name):
+    colorizer = small_colorizer(name, hints=True)
+    graph = ColorGraph(colorizer)
+    specs = [tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((None, None, 6))]
+    colorize = tf.function(
+        lambda image, hints: graph.colorize(image, hints=hints), autograph=False, input_signature=specs
+    )
+    for photo in photos():
+        hints = some_hints(*photo.shape[:2])
+        table = hint_table([hints], *photo.shape[:2])
+        found, expected = colorize(photo[None], table)[0].numpy(), colorizer(photo, hints=hints)
+        assert apart(found, expected) < 1.5
+        assert apart(expected, colorizer(photo)) > 2, "hints must matter"
+        strips = graph.colorize_in_strips(photo[None], hints=table)[0].numpy()
+        assert apart(strips, found) < 0.05
+        assert apart(colorize(photo[None], 0 * table)[0].numpy(), colorizer(photo)) < 1.5
+
+
+def test_a_core_has_the_distribution_of_its_ab():
+    colorizer = small_colorizer("vivid", hints=True)
+    space = colorizer.space
+    rng = np.random.default_rng(0)
+    L = rng.uniform(0, 100, (2, 32, 32, 1)).astype("float32")
+    hints = frame_photo(np.zeros((32, 32), np.uint8), 32, None, some_hints(32, 32)).inputs.hints
+    inputs = Inputs(L, np.stack([hints, 0 * hints]))
+    found = ColorGraph(colorizer, square=True).core(*inputs, distribution=True)
+    assert found["distribution"].shape == (2, *colorizer.generator.output_shape[1:])
+    np.testing.assert_allclose(np.sum(found["distribution"], axis=-1), 1, atol=1e-5)
+    logits = colorizer.generator(space.condition(space.shown(inputs)), training=False)
+    again = space.annealed_mean(np.log(found["distribution"]) + space._excess, 1.0, space.unknown_share(inputs))
+    np.testing.assert_allclose(again, space.annealed_mean(logits, 1.0, space.unknown_share(inputs)), atol=1e-2)
+    np.testing.assert_allclose(found["ab"], colorizer.predict_ab(inputs), atol=1e-3)

@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import saved_model
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.hints import hint_table
 from keras_colorize.export.session import ServingSession, check_operators
 from keras_colorize.export.warmup import WARMUP_FILE, write_warmup
 from tests.conftest import colorful_photo
-from tests.exports import SIZE, apart, assert_same_photos, decoded, encoded, photos, small_colorizer
+from tests.exports import SIZE, apart, assert_same_photos, decoded, encoded, photos, small_colorizer, some_hints
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
 
@@ -24,8 +24,8 @@ LIMITS = saved_model.Limits(max_pixels=5000, max_request_pixels=20_000)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "small" / "1"
-    saved_model.save(ColorGraph(small_colorizer()), folder, LIMITS)
-    write_warmup(folder, "small", SIZE)
+    saved_model.save(ColorGraph(small_colorizer(hints=True)), folder, LIMITS)
+    write_warmup(folder, "small", SIZE, takes_hints=True)
     return folder
 
 
@@ -48,7 +48,7 @@ def test_photos_of_several_sizes_in_one_request(session):
     assert errors == [""] * 4
     for photo, image in zip(photos(), images, strict=True):
         assert image.shape == photo.shape
-        assert apart(image, small_colorizer()(photo)) < 1.5
+        assert apart(image, small_colorizer(hints=True)(photo)) < 1.5
         assert_same_photos([image], list(session("colorize", image=photo[None])["colorized"]))
 
 
@@ -62,7 +62,7 @@ def test_exif_orientation_is_applied(session, format, orientation):
     (image,), errors = serve(session, [content])
     upright = np.asarray(ImageOps.exif_transpose(Image.open(BytesIO(content))).convert("RGB"))
     assert errors == [""] and image.shape == upright.shape
-    assert apart(image, small_colorizer()(upright)) < 2.0
+    assert apart(image, small_colorizer(hints=True)(upright)) < 2.0
 
 
 def test_orientation_in_big_endian_and_after_other_segments(session):
@@ -171,11 +171,11 @@ def test_pixels_grey_and_rgb_in_batches(session):
 
 
 def test_chroma_of_lightness(session):
-    colorizer = small_colorizer()
+    colorizer = small_colorizer(hints=True)
     L = np.random.default_rng(0).uniform(0, 100, (2, 40, 56, 1)).astype("float32")
     ab = session("predict_ab", L=L)["ab"]
     assert ab.shape == (2, 40, 56, 2) and ab.dtype == np.float32
-    expected = np.asarray(ColorGraph(colorizer).predict_ab(Inputs(L)))
+    expected = np.asarray(ColorGraph(colorizer).predict_ab(L))
     np.testing.assert_allclose(ab, expected, atol=2e-3)
 
 
@@ -189,6 +189,44 @@ def test_vividness(session):
     images, errors = serve(session, [encoded(photos()[0])], vividness=2.0)
     assert errors == [""]
     assert_same_photos(images, list(session("colorize_vividness", image=photo, vividness=2.0)["colorized"]))
+
+
+def test_hints(session):
+    photo = photos()[1]
+    hints = some_hints(*photo.shape[:2])
+    table = hint_table([hints, []], *photo.shape[:2])
+    found, plain = session("colorize_hints", image=np.stack([photo, photo]), hints=table)["colorized"]
+    assert apart(found, small_colorizer(hints=True)(photo, hints=hints)) < 1.5
+    assert np.abs(found.astype(int) - plain).max() > 15
+    assert_same_photos([plain], list(session("colorize", image=photo[None])["colorized"]))
+    none = session("colorize_hints", image=photo[None], hints=np.zeros((1, 0, 6), np.float32))
+    assert_same_photos([plain], list(none["colorized"]))
+    twin = session("colorize_hints_vividness", image=photo[None], hints=table[:1], vividness=0.0)["colorized"]
+    assert np.ptp(twin, axis=-1).mean() < 1
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ([[40, 5, 1, 0, 0, 1]], "must lie in the photo"),
+        ([[5, -3, 1, 0, 0, 1]], "must lie in the photo"),
+        ([[5, 5, -1, 0, 0, 1]], "radius of at least 0"),
+        ([[5, 5, 1, np.nan, 0, 1]], "finite"),
+        ([[5, 5, 1, 0, 0, 1]] * 1001, "hints for a photo"),
+    ],
+)
+def test_hints_that_no_photo_can_have_are_refused(session, rows, words):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        session("colorize_hints", image=np.zeros((1, 20, 30, 3), np.uint8), hints=np.float32([rows]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be a table for each of"):
+        session("colorize_hints", image=np.zeros((2, 20, 30, 3), np.uint8), hints=np.zeros((1, 1, 6), np.float32))
+
+
+def test_a_network_that_takes_no_hints_has_no_signature_for_them(tmp_path):
+    saved_model.save(ColorGraph(small_colorizer()), tmp_path, LIMITS)
+    session = ServingSession(tmp_path)
+    assert "colorize" in session.meta_graph.signature_def
+    assert not any("hints" in name for name in session.meta_graph.signature_def)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +254,7 @@ def test_signatures_and_names(session):
     expected = {
         "serving_default": (["image_bytes"], ["colorized_bytes", "error"]),
         "colorize": (["image"], ["colorized"]),
+        "colorize_hints": (["hints", "image"], ["colorized"]),
         "predict_ab": (["L"], ["ab"]),
     }
     twins = {f"{name}_vividness": (sorted([*given, "vividness"]), out) for name, (given, out) in expected.items()}
@@ -250,4 +289,4 @@ def test_warm_up_requests_run(folder, session):
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         ran.append(request.model_spec.signature_name)
         assert session(ran[-1], **inputs)
-    assert ran == ["serving_default", "colorize", "predict_ab"]
+    assert ran == ["serving_default", "colorize", "predict_ab", "colorize_hints"]

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_colorize.export import saved_model
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.session import ServingSession
-from tests.exports import apart, assert_same_photos, decoded, encoded, photos, small_colorizer
+from tests.exports import apart, assert_same_photos, decoded, encoded, photos, small_colorizer, some_hints
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
 
@@ -33,7 +33,7 @@ def client(name):
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "vivid" / "1"
-    saved_model.save(ColorGraph(small_colorizer()), folder, saved_model.Limits())
+    saved_model.save(ColorGraph(small_colorizer(hints=True)), folder, saved_model.Limits())
     session = ServingSession(folder)
     yield session
     session.close()
@@ -54,7 +54,9 @@ def expected(session, files, **more):
     return decoded(session(signature, image_bytes=contents, **more)["colorized_bytes"])
 
 
-def test_grpc(session, files):
+@pytest.fixture
+def grpc_address(session):
+    """The address of a gRPC server that runs the exported model."""
     grpc = pytest.importorskip("grpc")
     predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
     from tensorflow_serving.apis import prediction_service_pb2_grpc as service
@@ -72,16 +74,25 @@ def test_grpc(session, files):
     service.add_PredictionServiceServicer_to_server(Server(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    try:
-        colorize = client("client_grpc.py")
-        plain = colorize(files, f"127.0.0.1:{port}")
-        strong = colorize(files, f"127.0.0.1:{port}", vividness=2.0)
-    finally:
-        server.stop(None)
+    yield f"127.0.0.1:{port}"
+    server.stop(None)
+
+
+def test_grpc(session, files, grpc_address):
+    colorize = client("client_grpc.py")
+    plain, strong = colorize(files, grpc_address), colorize(files, grpc_address, vividness=2.0)
     assert_same_photos(decoded(png for png, _ in plain), expected(session, files))
     assert_same_photos(decoded(png for png, _ in strong), expected(session, files, vividness=2.0))
     assert apart(decoded([strong[0][0]])[0], decoded([plain[0][0]])[0]) > 1
     assert [bool(error) for _, error in plain] == [False, True, False]
+
+
+def test_grpc_with_hints(grpc_address):
+    colorize = client("client_hints.py")
+    photo = photos()[1]
+    hints = some_hints(*photo.shape[:2])
+    assert apart(colorize(photo, hints, grpc_address), small_colorizer(hints=True)(photo, hints=hints)) < 1.5
+    assert apart(colorize(photo, [], grpc_address), small_colorizer(hints=True)(photo)) < 1.5
 
 
 def test_rest(session, files, capsys):

@@ -18,8 +18,9 @@ from keras_colorize.export.graph import NETWORK_SCOPE, ColorGraph
 from keras_colorize.export.metadata import STANDARD, ModelMetadata, TensorMetadata, read_metadata, with_metadata
 from keras_colorize.export.quantization import layer_names, quantize
 from keras_colorize.export.verification import Reference
+from keras_colorize.inference.frame import frame_photo
 from tests.conftest import colorful_photo
-from tests.exports import SIZE, apart, photos, small_colorizer
+from tests.exports import SIZE, apart, photos, small_colorizer, some_hints
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them
 
@@ -39,11 +40,16 @@ def squares(count=4):
 
 
 def quantized(content, kind, tolerance=2.0, progress=lambda _: None):
-    exact = [tflite.LiteRT(content)(photo[None])[0] for photo in squares()]
+    exact = [tflite.LiteRT(content)(image=photo[None])["colorized"][0] for photo in squares()]
 
     def difference(candidate):
         runtime = tflite.LiteRT(candidate)
-        return np.mean([apart(runtime(photo[None])[0], was) for photo, was in zip(squares(), exact, strict=True)])
+        return np.mean(
+            [
+                apart(runtime(image=photo[None])["colorized"][0], was)
+                for photo, was in zip(squares(), exact, strict=True)
+            ]
+        )
 
     calibration = [{"image": photo[None]} for photo in squares(8)]
     return quantize(content, kind, tflite.COLORIZE, calibration, difference, tolerance, progress)
@@ -78,23 +84,76 @@ def test_any_size_in_one_file(exported):
     runtime = tflite.LiteRT(tflite.convert(graph, None, core=False))
     found = Reference(colorizer, multiple=graph.multiple).compare(runtime, photos())
     assert found.grey_levels.mean < 1.5
-    assert runtime(photos()[1][None]).shape == (1, *photos()[1].shape)
+    assert runtime(image=photos()[1][None])["colorized"].shape == (1, *photos()[1].shape)
 
 
 def test_the_core_is_the_network(exported):
     colorizer, graph, _ = exported
     runtime = tflite.LiteRT(tflite.convert(graph, SIZE, core=True))
     L = np.random.default_rng(0).uniform(0, 100, (1, SIZE, SIZE, 1)).astype("float32")
-    np.testing.assert_allclose(runtime(L), colorizer.predict_ab(Inputs(L)), atol=0.02)
+    np.testing.assert_allclose(runtime(L=L)["ab"], colorizer.predict_ab(Inputs(L)), atol=0.02)
     assert runtime.signatures == {"predict_ab": {"inputs": ["L"], "outputs": ["ab"]}}
     delegation = runtime.delegation()
     assert delegation.partitions == 1 and not delegation.left, delegation
 
 
+@pytest.fixture(scope="module", params=SYSTEMS)
+def hinted_core(request):
+    """Colorizer and core of a network that takes hints; of one that predicts a distribution with that, too."""
+    colorizer = small_colorizer(request.param, hints=True)
+    graph, distribution = ColorGraph(colorizer, square=True), request.param == "vivid"
+    return colorizer, tflite.convert(graph, SIZE, core=True, distribution=distribution)
+
+
+def core_inputs(number=0, hints=()):
+    """Lightness and hints of a square photo, as a core takes them."""
+    frame = frame_photo(colorful_photo(number, SIZE, SIZE), SIZE, None, hints)
+    drawn = np.zeros((SIZE, SIZE, 3), np.float32) if frame.inputs.hints is None else frame.inputs.hints
+    return {"L": frame.inputs.lightness[None], "hints": drawn[None]}
+
+
+def test_a_core_with_hints_is_the_network(hinted_core):
+    colorizer, content = hinted_core
+    runtime = tflite.LiteRT(content)
+    given, plain = core_inputs(hints=some_hints(SIZE, SIZE)), core_inputs()
+    ab = runtime(**given)["ab"]
+    np.testing.assert_allclose(ab, colorizer.predict_ab(Inputs(given["L"], given["hints"])), atol=0.02)
+    np.testing.assert_allclose(runtime(**plain)["ab"], colorizer.predict_ab(Inputs(plain["L"])), atol=0.02)
+    assert apart(ab, runtime(**plain)["ab"]) > 0.3
+    delegation = runtime.delegation()
+    assert delegation.partitions == 1 and not delegation.left, delegation
+
+
+def test_the_signature_of_a_core_with_hints_and_its_distribution(hinted_core):
+    colorizer, content = hinted_core
+    runtime = tflite.LiteRT(content)
+    ((name, tensors),) = runtime.signatures.items()
+    binned = colorizer.recipe.space == "binned_lab"
+    assert name == "predict_ab" and sorted(tensors["inputs"]) == ["L", "hints"]
+    assert sorted(tensors["outputs"]) == (["ab", "distribution"] if binned else ["ab"])
+    if binned:
+        shares = runtime(**core_inputs())["distribution"]
+        assert shares.shape == (1, *colorizer.generator.output_shape[1:])
+        np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=1e-4)
+
+
+def test_a_core_with_hints_in_int8(hinted_core):
+    _, content = hinted_core
+    given = [core_inputs(number, some_hints(SIZE, SIZE) if number % 2 else ()) for number in range(8)]
+    exact = [tflite.LiteRT(content)(**photo)["ab"] for photo in given]
+
+    def difference(candidate):
+        runtime = tflite.LiteRT(candidate)
+        return np.mean([apart(runtime(**photo)["ab"], was) for photo, was in zip(given, exact, strict=True)])
+
+    found = quantize(content, "int8", tflite.PREDICT_AB, given, difference, tolerance=6.0)
+    assert found.difference < 6 and len(found.content) < len(content) / 1.5
+
+
 def test_partitions_of_the_whole_file(exported):
     _, _, content = exported
     runtime = tflite.LiteRT(content)
-    runtime(squares(1)[0][None])
+    runtime(image=squares(1)[0][None])
     delegation = runtime.delegation()
     # uint8 in, the table of the sRGB curve, uint8 out: what XNNPACK does not take.
     assert delegation.partitions == 1 and delegation.left == {"CAST": 2, "GATHER": 1}, delegation
@@ -119,7 +178,7 @@ def test_quantized_files_run_and_are_smaller(exported, kind, smaller):
     found = quantized(content, kind, tolerance=6.0)
     tflite.check_built_in(found.content)
     runtime = tflite.LiteRT(found.content)
-    assert runtime(squares(1)[0][None]).shape == (1, SIZE, SIZE, 3)
+    assert runtime(image=squares(1)[0][None])["colorized"].shape == (1, SIZE, SIZE, 3)
     assert found.difference <= 6.0
     assert len(found.content) < len(content) / smaller
 
@@ -163,17 +222,21 @@ def test_a_tolerance_out_of_reach_is_an_error(few_layers):
 
 def metadata():
     image = TensorMetadata("image", "photo", "1 × 32 × 32 × 3", "uint8", "sRGB levels", "rgb", 0, 255)
-    return ModelMetadata("small", "Colorization.", "0.1.0", "someone", "Apache-2.0", "colorize", "none", image, image)
+    return ModelMetadata(
+        "small", "Colorization.", "0.1.0", "someone", "Apache-2.0", "colorize", "none", (image,), (image,)
+    )
 
 
 def test_metadata_for_programs_and_people(exported):
     _, _, content = exported
     described = with_metadata(with_metadata(content, metadata()), metadata())
-    np.testing.assert_array_equal(
-        tflite.LiteRT(described)(squares(1)[0][None]), tflite.LiteRT(content)(squares(1)[0][None])
-    )
+    photo = squares(1)[0][None]
+    found, expected = (tflite.LiteRT(file)(image=photo)["colorized"] for file in (described, content))
+    np.testing.assert_array_equal(found, expected)
     own = json.loads(read_metadata(described))
-    assert own["license"] == "Apache-2.0" and own["input"]["unit"] == "sRGB levels" and own["input"]["mean"] == 0
+    assert (
+        own["license"] == "Apache-2.0" and own["inputs"][0]["unit"] == "sRGB levels" and own["inputs"][0]["mean"] == 0
+    )
     assert schema.Model.GetRootAs(described, 0).Description() == b"Colorization."
     names = [entry.name for entry in schema.ModelT.InitFromPackedBuf(described, 0).metadata]
     assert names.count(STANDARD.encode()) == 1

@@ -25,7 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of TFLite: none (default), float16, dynamic (weights in int8), int8 (activations too)",
     )
     parser.add_argument("--size", metavar="S", help="height and width that the file takes: 8 to 4096 pixels, or any")
-    parser.add_argument("--core", action="store_true", help="only L → ab, without the photo around it (TFLite, ONNX)")
+    parser.add_argument(
+        "--core",
+        action="store_true",
+        help="only L → ab, without the photo around it (TFLite, ONNX); with hints, if the network takes them",
+    )
+    parser.add_argument(
+        "--distribution",
+        action="store_true",
+        help="with --core: also the probability of each colour, of a network that predicts it",
+    )
     parser.add_argument("--vividness", type=float, default=1.0, metavar="X", help="built in (default: %(default)s)")
     parser.add_argument(
         "--data", default="sample", help="photos to verify and calibrate with: sample (default), a folder, a list file"
@@ -45,6 +54,7 @@ def run(options: argparse.Namespace) -> None:
         quantize=options.quantize,
         size=None if options.size is None else read_size(options.size),
         core=options.core,
+        distribution=options.distribution,
         vividness=options.vividness,
         data=options.data,
         max_megapixels=options.max_megapixels,
@@ -73,12 +83,13 @@ def run(options: argparse.Namespace) -> None:
 
     for file, size in report.files.items():
         show(f"{out / file}  {size / 1e6:,.2f} MB")
-    found = report.comparison
-    show(
-        f"from the Colorizer on {found.photos} photos: mean {found.grey_levels.mean:.3f}, at most"
-        f" {found.grey_levels.max:.0f} grey levels; mean {found.ab.mean:.3f}, at most {found.ab.max:.1f} in a*, b*"
-        f" (allowed: mean {report.tolerance['grey_levels']:g} grey levels)"
-    )
+    for found, what in ((report.comparison, "photos"), (report.hinted, "photos with hints")):
+        if found is not None:
+            show(
+                f"from the Colorizer on {found.photos} {what}: mean {found.grey_levels.mean:.3f}, at most"
+                f" {found.grey_levels.max:.0f} grey levels; mean {found.ab.mean:.3f}, at most {found.ab.max:.1f} in a*,"
+                f" b* (allowed: mean {report.tolerance['grey_levels']:g} grey levels)"
+            )
     if report.to_float is not None:
         show(f"from the float32 file: mean {report.to_float:.3f} grey levels")
     side = request.side(colorizer.image_size) or colorizer.image_size

@@ -213,16 +213,16 @@ class BinnedLabSpace(Space):
     def shown(self, inputs: Inputs) -> Inputs:
         if inputs.hints is None:
             return inputs
-        gain = 1.0 + (self.decoding.gain - 1.0) * self._unknown(inputs)
+        gain = 1.0 + (self.decoding.gain - 1.0) * self.unknown_share(inputs)
         return inputs._replace(hints=ops.concatenate([inputs.hints[..., :2] / gain, inputs.hints[..., 2:]], axis=-1))
 
     def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
         _, height, width, _ = ops.shape(inputs.lightness)
-        ab = self.annealed_mean(prediction, vividness, self._unknown(inputs))
+        ab = self.annealed_mean(prediction, vividness, self.unknown_share(inputs))
         return ops.image.resize(ab, (height, width), interpolation="bilinear", antialias=False)
 
     @staticmethod
-    def _unknown(inputs: Inputs) -> Any:
+    def unknown_share(inputs: Inputs) -> Any:
         """Return the share of a photo that the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
         if inputs.hints is None:
             return 1.0
@@ -238,8 +238,7 @@ class BinnedLabSpace(Space):
         """
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
-        logits = ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
-        shares = ops.softmax(logits / temperature, axis=-1)
+        shares = ops.softmax(self._undone(logits) / temperature, axis=-1)
         centers = self.bins.centers
         ab = ops.matmul(shares, ops.convert_to_tensor(centers))
         gain: Any = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
@@ -247,10 +246,19 @@ class BinnedLabSpace(Space):
             expected = ops.matmul(shares, ops.convert_to_tensor(np.linalg.norm(centers, axis=-1, keepdims=True)))
             found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
             expected, found = (ops.mean(chroma, axis=(1, 2), keepdims=True) for chroma in (expected, found))
-            gain *= ops.power(expected / found, self.decoding.expected_chroma * unknown)
+            # A power with a tensor for its exponent is no operator that mobile runtimes accelerate.
+            gain *= ops.exp(ops.log(expected / found) * (self.decoding.expected_chroma * unknown))
         if self.decoding.cast < 1:
             ab -= (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
         return ab * gain
+
+    def distribution(self, logits: Any) -> Any:
+        """Convert logits (B, h, w, Q) into the probability of each of the `bins`, float32, before any temperature."""
+        return ops.softmax(self._undone(logits), axis=-1)
+
+    def _undone(self, logits: Any) -> Any:
+        """Take back the part of the rebalancing that `decoding` asks for: logits (B, h, w, Q) float32."""
+        return ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
 
     def _target(self, rgb: Any, lab: Any) -> Any:
         return lab[..., 1:]

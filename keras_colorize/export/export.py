@@ -2,13 +2,15 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import onnx, saved_model, tflite
 from keras_colorize.export.graph import ColorGraph
@@ -25,12 +27,14 @@ from keras_colorize.export.verification import (
     Reference,
     Runtime,
     VerificationPhotos,
+    draw_photo_hints,
     load_photos,
     photo_to_time,
 )
 from keras_colorize.export.warmup import write_warmup
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
+from keras_colorize.inference.hints import Hint
 
 BYTES_TOLERANCE = 0.05  # mean grey levels between two signatures with the same photo
 Say = Callable[[str], None]
@@ -51,6 +55,7 @@ def export(colorizer: Colorizer, request: ExportRequest, out: str | Path, say: S
     """
     folder = check_out(out)
     check_installed(request.format)
+    _check_distribution(colorizer, request)
     side = _checked_side(colorizer, request)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -69,6 +74,18 @@ def export(colorizer: Colorizer, request: ExportRequest, out: str | Path, say: S
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return report
+
+
+def _check_distribution(colorizer: Colorizer, request: ExportRequest) -> None:
+    """Refuse to export a distribution of a network that predicts none.
+
+    Raises:
+        ColorizeError: it does not.
+    """
+    if request.distribution and not isinstance(colorizer.space, BinnedLabSpace):
+        raise ColorizeError(
+            f"the network of '{colorizer.name}' predicts no distribution over colours: leave `distribution` out"
+        )
 
 
 def _checked_side(colorizer: Colorizer, request: ExportRequest) -> int | None:
@@ -104,7 +121,7 @@ def _export_saved_model(colorizer: Colorizer, request: ExportRequest, folder: Pa
     graph = ColorGraph(colorizer, request.vividness)
     max_pixels = int(request.max_megapixels * 1e6)
     saved_model.save(graph, model, saved_model.Limits(max_pixels, 2 * max_pixels))
-    write_warmup(model, colorizer.name, colorizer.image_size)
+    write_warmup(model, colorizer.name, colorizer.image_size, graph.takes_hints)
     saved_model.write_models_config(folder, colorizer.name)
 
     say("loading it as TF Serving does")
@@ -114,7 +131,7 @@ def _export_saved_model(colorizer: Colorizer, request: ExportRequest, folder: Pa
     reference = Reference(colorizer, request.vividness, graph.multiple)
 
     say(f"comparing {len(photos.compared)} photos with the Colorizer")
-    comparison = reference.compare(_colorize(session), photos.compared)
+    comparison = reference.compare(_signature(session, "colorize"), photos.compared)
     reference.compare_chroma(
         lambda inputs: session("predict_ab", L=inputs.lightness)["ab"],
         photos.compared,
@@ -122,10 +139,16 @@ def _export_saved_model(colorizer: Colorizer, request: ExportRequest, folder: Pa
         lambda inputs: _guided(inputs.lightness, colorizer.predict_ab(inputs, request.vividness)),
     ).check_core("predict_ab")
     _check_bytes(session, photos.compared)
+    hinted = None
+    if graph.takes_hints:
+        with_hints = replace(reference, takes_hints=True)
+        hints = draw_photo_hints(photos.compared)
+        hinted = with_hints.compare(_signature(session, "colorize_hints"), photos.compared, hints)
     session.close()
 
-    report = ExportReport.of(colorizer.name, request, folder, comparison)
-    _time(report, reference, photos, lambda threads: _colorize(ServingSession(model, threads)), None, say)
+    report = ExportReport.of(colorizer.name, request, folder, comparison, hinted)
+    opened = lambda threads: _signature(ServingSession(model, threads), "colorize")  # noqa: E731
+    _time(report, reference, photos, opened, None, say)
     report.remarks.append(f"{len(operators)} kinds of operators, none of them Python's or custom")
     report.remarks += _frame_remarks(colorizer, graph)
     return report
@@ -136,25 +159,25 @@ def _export_tflite(
 ) -> ExportReport:
     graph = ColorGraph(colorizer, request.vividness, square=not request.core or side == colorizer.image_size)
     say("converting")
-    content = tflite.convert(graph, side, request.core)
+    content = tflite.convert(graph, side, request.core, request.distribution)
     photos = load_photos(request.data, side or colorizer.image_size, _compared_size(colorizer, request, side))
-    reference = Reference(colorizer, request.vividness, graph.multiple, request.core)
+    takes_hints = request.core and graph.takes_hints
+    reference = Reference(colorizer, request.vividness, graph.multiple, request.core, takes_hints)
     signature = tflite.PREDICT_AB if request.core else tflite.COLORIZE
     quantized = None
     if request.quantize != "none":
         say(f"quantizing to {request.quantize}")
         quantized = _quantized(content, request, signature, reference, photos, say)
         content = quantized.content
-    metadata = model_metadata(colorizer.name, colorizer.recipe.summary, request, side, signature)
+    metadata = model_metadata(colorizer, request, side, signature)
     content = with_metadata(content, metadata)
     tflite.check_built_in(content)
     (folder / request.file_name(colorizer.name)).write_bytes(content)
 
     runtime = tflite.LiteRT((folder / request.file_name(colorizer.name)).read_bytes())
-    comparison = _compared(reference, runtime, photos, request, say)
-    report = ExportReport.of(colorizer.name, request, folder, comparison)
+    report = ExportReport.of(colorizer.name, request, folder, *_compared(reference, runtime, photos, request, say))
     _time(report, reference, photos, lambda threads: tflite.LiteRT(content, threads), side, say)
-    report.signatures = runtime.signatures
+    report.signatures, report.metadata = runtime.signatures, metadata
     if quantized is not None:
         report.to_float, report.left_out = quantized.difference, quantized.left_out
     if report.left_out and quantized is not None:
@@ -176,13 +199,15 @@ def _export_onnx(
     graph = ColorGraph(colorizer, request.vividness, square=request.core and side == colorizer.image_size)
     say("converting")
     file = folder / request.file_name(colorizer.name)
-    file.write_bytes(onnx.convert(graph, side, request.core))
-    content = file.read_bytes()
+    metadata = model_metadata(colorizer, request, side, tflite.PREDICT_AB if request.core else tflite.COLORIZE)
+    content = onnx.with_metadata(onnx.convert(graph, side, request.core, request.distribution), metadata)
+    file.write_bytes(content)
     photos = load_photos(request.data, side or colorizer.image_size, _compared_size(colorizer, request, side))
-    reference = Reference(colorizer, request.vividness, graph.multiple, request.core)
-    comparison = _compared(reference, onnx.OnnxRuntime(content), photos, request, say)
-    report = ExportReport.of(colorizer.name, request, folder, comparison)
+    reference = Reference(colorizer, request.vividness, graph.multiple, request.core, graph.takes_hints)
+    compared = _compared(reference, onnx.OnnxRuntime(file.read_bytes()), photos, request, say)
+    report = ExportReport.of(colorizer.name, request, folder, *compared)
     _time(report, reference, photos, lambda threads: onnx.OnnxRuntime(content, threads), side, say)
+    report.metadata = metadata
     if not request.core:
         report.remarks += _frame_remarks(colorizer, graph)
     return report
@@ -196,27 +221,44 @@ def _quantized(
     photos: VerificationPhotos,
     say: Say,
 ) -> QuantizedModel:
-    runtime = tflite.LiteRT(content)
-    exact = [reference.colored(runtime, photo) for photo in photos.compared]
+    """Quantize a file. Where it takes hints, half of the photos have some, for the ranges and for the difference."""
 
-    def difference(candidate: bytes) -> float:
+    def with_hints(photos: list[np.ndarray]) -> list[tuple[np.ndarray, Sequence[Hint]]]:
+        if not reference.takes_hints:
+            return [(photo, ()) for photo in photos]
+        hints = draw_photo_hints(photos)
+        return [(photo, hints[number] if number % 2 else ()) for number, photo in enumerate(photos)]
+
+    def colored(candidate: bytes) -> list[np.ndarray]:
         runtime = tflite.LiteRT(candidate)
-        found = [reference.colored(runtime, photo) for photo in photos.compared]
-        return Difference.of(list(zip(found, exact, strict=True))).mean
+        return [reference.colored(runtime, *photo) for photo in compared]
 
-    name = "L" if request.core else "image"
-    calibration = [{name: reference.input_of(photo)} for photo in photos.calibration]
-    return quantize(content, request.quantize, signature, calibration, difference, progress=say)
+    compared = with_hints(photos.compared)
+    exact = colored(content)
+    calibration = [reference.inputs_of(*photo) for photo in with_hints(photos.calibration)]
+    return quantize(
+        content,
+        request.quantize,
+        signature,
+        calibration,
+        lambda candidate: Difference.of(list(zip(colored(candidate), exact, strict=True))).mean,
+        progress=say,
+    )
 
 
 def _compared(
     reference: Reference, runtime: Runtime, photos: VerificationPhotos, request: ExportRequest, say: Say
-) -> Comparison:
+) -> tuple[Comparison, Comparison | None]:
+    """Compare a file with the Colorizer, without hints and, where it takes them, with hints."""
     say(f"comparing {len(photos.compared)} photos with the Colorizer")
-    comparison = reference.compare(runtime, photos.compared)
-    if request.core and request.quantize == "none":
-        comparison.check_core("the network")
-    return comparison
+    plain = reference.compare(runtime, photos.compared)
+    hinted = None
+    if reference.takes_hints:
+        hinted = reference.compare(runtime, photos.compared, draw_photo_hints(photos.compared))
+    for comparison, what in ((plain, "the network"), (hinted, "the network with hints")):
+        if comparison is not None and request.core and request.quantize == "none":
+            comparison.check_core(what)
+    return plain, hinted
 
 
 def _time(
@@ -240,8 +282,8 @@ def _compared_size(colorizer: Colorizer, request: ExportRequest, side: int | Non
     return (side or colorizer.image_size) if request.core else side
 
 
-def _colorize(session: ServingSession) -> Runtime:
-    return lambda photos: session("colorize", image=photos)["colorized"]
+def _signature(session: ServingSession, name: str) -> Runtime:
+    return lambda **inputs: session(name, **inputs)
 
 
 def _guided(L: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -262,7 +304,7 @@ def _check_bytes(session: ServingSession, photos: list[np.ndarray]) -> None:
     if errors != [number == 1 for number in range(len(encoded))] or found["colorized_bytes"][1]:
         raise ColorizeError(f"serving_default should refuse the second of three photos: {found['error'].tolist()}")
     images = [np.asarray(Image.open(BytesIO(png))) for png in found["colorized_bytes"] if png]
-    expected = [_colorize(session)(photo[None])[0] for photo in photos[:2]]
+    expected = [session("colorize", image=photo[None])["colorized"][0] for photo in photos[:2]]
     difference = Difference.of(list(zip(images, expected, strict=True)))
     # Not zero: threads add in any order, and a sum on the edge between two levels may be rounded either way.
     if not difference.mean <= BYTES_TOLERANCE:

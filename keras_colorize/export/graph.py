@@ -1,7 +1,7 @@
 """The graph that exported files hold: a photo of any size in, the same photo in colour out.
 
 It computes what `inference.Colorizer` computes, in operators that every runtime has: lightness, the network's frame,
-chroma, the guided filter, enlargement to the photo's size, gamut, sRGB.
+hints, chroma, the guided filter, enlargement to the photo's size, gamut, sRGB.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.export import lab
 from keras_colorize.export.geometry import FrameGeometry
+from keras_colorize.export.hints import draw_table
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
 from keras_colorize.inference.network import over_size
@@ -36,6 +37,7 @@ class ColorGraph(tf.Module):
 
     Attributes:
         multiple: as `Colorizer.multiple`, of this graph's frames.
+        takes_hints: whether the network takes hints.
     """
 
     def __init__(self, colorizer: Colorizer, vividness: float = 1.0, square: bool = False) -> None:
@@ -43,6 +45,9 @@ class ColorGraph(tf.Module):
         self.image_size = colorizer.image_size
         self.multiple = None if square else colorizer.multiple
         self.vividness = vividness
+        space = colorizer.space
+        self.takes_hints = space.takes_hints
+        self._distribution = space.distribution if isinstance(space, BinnedLabSpace) else None
         self.network_variables = [variable.value for variable in colorizer.generator.variables]
         # In a function, out of which `tf.Module` does not collect Keras's objects.
         self._predict = _predictor(colorizer.generator, colorizer)
@@ -56,9 +61,26 @@ class ColorGraph(tf.Module):
 
     def chroma(self, inputs: Inputs, vividness: Any = None) -> Any:
         """Run the network: inputs (B, h, w, …) at a size that it takes → ab (B, h, w, 2) in CIE units."""
-        if vividness is None:
-            return self._predict(inputs, tf.constant(self.vividness))
-        return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
+        return self._run(inputs, vividness)[0]
+
+    def core(self, L: Any, hints: Any = None, distribution: bool = False) -> dict[str, Any]:
+        """Run the network, with the names that files give to its tensors.
+
+        Args:
+            L: lightness (B, h, w, 1) in [0, 100], at a size that the network takes.
+            hints: (B, h, w, 3), as `Inputs.hints`.
+            distribution: whether to return the distribution too. The network must predict one.
+
+        Returns:
+            "ab" → (B, h, w, 2) in CIE units; "distribution" → the probability of each class of chroma
+            (B, h', w', classes), at the size of the network's own output.
+        """
+        ab, prediction = self._run(Inputs(L, hints), None)
+        if not distribution:
+            return {"ab": ab}
+        if self._distribution is None:
+            raise ValueError("the network predicts no distribution")  # `ExportRequest.check` has refused it
+        return {"ab": ab, "distribution": self._distribution(prediction)}
 
     def frame(self, images: Any) -> FrameGeometry:
         """Return the frame of images (B, H, W, C)."""
@@ -67,29 +89,38 @@ class ColorGraph(tf.Module):
             height, width = tf.unstack(tf.shape(images)[1:3])
         return FrameGeometry.of(height, width, self.image_size, self.multiple)
 
+    def _run(self, inputs: Inputs, vividness: Any) -> tuple[Any, Any]:
+        if vividness is None:
+            return self._predict(inputs, tf.constant(self.vividness))
+        return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
+
     def coefficients(self, inputs: Inputs, frame: FrameGeometry, vividness: Any = None) -> Any:
         """Compute the guided filter's lines over the photo, (B, rows, columns, 4), from inputs in the frame."""
         return frame.content(guided_coefficients(inputs.lightness, self.chroma(inputs, vividness)))
 
-    def predict_ab(self, inputs: Inputs, vividness: Any = None) -> Any:
-        """Predict ab (B, H, W, 2) in CIE units, not clipped, from inputs (B, H, W, …) of photos of any size."""
-        return lab.interleaved(self._chroma_of(inputs, self.frame(inputs.lightness), vividness))
+    def predict_ab(self, L: Any, vividness: Any = None) -> Any:
+        """Predict ab (B, H, W, 2) in CIE units, not clipped, from the lightness (B, H, W, 1) of photos of any size."""
+        return lab.interleaved(self._chroma_of(L, self.frame(L), vividness, None))
 
-    def colorize(self, photos: Any, vividness: Any = None) -> Any:
-        """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept."""
+    def colorize(self, photos: Any, vividness: Any = None, hints: Any = None) -> Any:
+        """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept.
+
+        hints: a table (B, K, 6) of `export.hints`, for a network that takes hints.
+        """
         L = lab.lightness(photos)
-        return lab.colorized(L, *self._chroma_of(Inputs(tf.expand_dims(L, -1)), self.frame(photos), vividness))
+        frame = self.frame(photos)
+        return lab.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
 
-    def _chroma_of(self, inputs: Inputs, frame: FrameGeometry, vividness: Any) -> tuple[Any, Any]:
-        """Compute a and b (B, H, W) of photos from inputs (B, H, W, …)."""
-        lines = self.coefficients(inputs.map(frame.fitted), frame, vividness)
+    def _chroma_of(self, L: Any, frame: FrameGeometry, vividness: Any, hints: Any) -> tuple[Any, Any]:
+        """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1)."""
+        lines = self.coefficients(_inputs(frame.fitted(L), frame, hints), frame, vividness)
         if not frame.is_whole:
             lines = tf.image.resize(lines, (frame.height, frame.width))
         slope_a, slope_b, offset_a, offset_b = lab.planes(lines)
-        L = tf.squeeze(inputs.lightness, axis=-1)
+        L = tf.squeeze(L, axis=-1)
         return slope_a * L + offset_a, slope_b * L + offset_b
 
-    def colorize_in_strips(self, photos: Any, vividness: Any = None) -> Any:
+    def colorize_in_strips(self, photos: Any, vividness: Any = None, hints: Any = None) -> Any:
         """Colorize as `colorize` does, strip by strip in loops, with little memory beside the photos: for servers."""
         batch, height, width = tf.unstack(tf.shape(photos)[:3])
         frame = FrameGeometry.of(height, width, self.image_size, self.multiple)
@@ -112,7 +143,7 @@ class ColorGraph(tf.Module):
             return tf.matmul(L, horizontal, transpose_b=True)[..., None]
 
         L = tf.map_fn(framed, strips, fn_output_signature=tf.TensorSpec((None, None, 1), tf.float32))
-        lines = self.coefficients(Inputs(frame.shaped(L)), frame, vividness)
+        lines = self.coefficients(_inputs(frame.shaped(L), frame, hints), frame, vividness)
 
         def recolored(photo: Any) -> Any:
             photo_strips, photo_lines = photo
@@ -134,6 +165,11 @@ class ColorGraph(tf.Module):
             return tf.reshape(colored, (count * rows, width, 3))[:height]
 
         return tf.map_fn(recolored, (strips, lines), fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
+
+
+def _inputs(L: Any, frame: FrameGeometry, hints: Any) -> Inputs:
+    """Join lightness in a frame (B, h, w, 1) with a table of hints (B, K, 6), or with None."""
+    return Inputs(L) if hints is None else Inputs(L, tf.ensure_shape(draw_table(hints, frame), (*L.shape[:3], 3)))
 
 
 def over_any_size(network: keras.Model) -> keras.Model:
@@ -163,18 +199,19 @@ class _BilinearUp(keras.layers.Layer):
 
 
 def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
-    """Return a function of inputs and vividness that predicts ab, all at the frame's size."""
+    """Return a function of inputs and vividness that returns ab at the frame's size, and the network's prediction."""
     space = colorizer.space
 
-    def predict(inputs: Inputs, vividness: Any) -> Any:
+    def predict(inputs: Inputs, vividness: Any) -> tuple[Any, Any]:
         condition = space.condition(space.shown(inputs))
         with tf.name_scope(NETWORK_SCOPE):
             prediction = network(condition, training=False)
         if (
             isinstance(space, BinnedLabSpace) and None in condition.shape[1:3]
         ):  # Keras cannot enlarge to a tensor's size
-            return tf.image.resize(space.annealed_mean(prediction, vividness), tf.shape(condition)[1:3])
-        return space.chroma(inputs, prediction, vividness)
+            ab = space.annealed_mean(prediction, vividness, space.unknown_share(inputs))
+            return tf.image.resize(ab, tf.shape(condition)[1:3]), prediction
+        return space.chroma(inputs, prediction, vividness), prediction
 
     return tf.function(predict, autograph=False)  # traced once for all that call it with one shape
 

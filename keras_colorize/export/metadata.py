@@ -1,4 +1,4 @@
-"""Metadata of a TFLite file: a description for people, the standard metadata and JSON for programs."""
+"""Metadata of TFLite and ONNX files: a description for people, TFLite's standard metadata, and JSON for programs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,13 +8,29 @@ import flatbuffers
 import numpy as np
 
 from keras_colorize import __version__
+from keras_colorize.color.spaces import BinnedLabSpace
+from keras_colorize.export.hints import COLUMNS
 from keras_colorize.export.packages import need
 from keras_colorize.export.request import ExportRequest
+from keras_colorize.inference.colorizer import Colorizer
 
 # The entry that Android's and MediaPipe's metadata readers look for, and its file identifier
 # (TFLite metadata schema 1.x, metadata_schema.fbs).
 STANDARD, _IDENTIFIER = "TFLITE_METADATA", b"M001"
 OWN = "keras_colorize"  # the same as JSON, with fields that the standard does not have
+
+_DISC = (
+    "a hint is a disc: all pixels whose middles lie within its radius of its place, and at least the pixel nearest to"
+    " it; where discs overlap, their a and b are averaged"
+)
+_HINT_PLANES = (
+    "hints: planes a, b and mask; mask 1 and the colour's a and b where a hint lies, all three 0 elsewhere, so that"
+    f" zeros mean no hints; {_DISC}; places and radii are scaled with the photo"
+)
+_HINT_TABLE = (
+    f"hints: K rows for each photo of {', '.join(COLUMNS)}; x, y and radius in pixels of the photo, from the middle of"
+    f" its top left pixel; used is 1, or 0 for a row that only fills the table; {_DISC}"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,11 @@ class TensorMetadata:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """The metadata of one file."""
+    """The metadata of one file.
+
+    Attributes:
+        bins: the chroma (a, b) in CIE units of each class of an output `distribution`, in its order; otherwise empty.
+    """
 
     name: str
     description: str
@@ -50,39 +70,69 @@ class ModelMetadata:
     license: str
     signature: str
     quantization: str
-    input: TensorMetadata
-    output: TensorMetadata
+    inputs: tuple[TensorMetadata, ...]
+    outputs: tuple[TensorMetadata, ...]
+    bins: tuple[tuple[float, float], ...] = ()
+
+    def to_json(self) -> str:
+        """Return all fields as one JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def model_metadata(name: str, summary: str, request: ExportRequest, side: int | None, signature: str) -> ModelMetadata:
-    """Describe an exported file.
+def model_metadata(colorizer: Colorizer, request: ExportRequest, side: int | None, signature: str) -> ModelMetadata:
+    """Describe an exported TFLite or ONNX file.
 
     Args:
-        name, summary: of the system.
+        colorizer: the system.
+        request: as it was exported.
         side: height and width of the input; None where they are free.
         signature: of the file.
     """
-    shape = f"1 × {side or 'H'} × {side or 'W'}"
+    batch = "1" if request.format == "tflite" else "N"
+    shape = f"{batch} × {side or 'H'} × {side or 'W'}"
+    hinted = colorizer.space.takes_hints
+    bins: tuple[tuple[float, float], ...] = ()
     if request.core:
-        L = "lightness, CIELAB", f"{shape} × 1", "float32", "CIE L*, 0 to 100", "features"
-        ab = "chroma, CIELAB", f"{shape} × 2", "float32", "CIE a* and b*", "features"
-        given, found = TensorMetadata("L", *L, 0, 100), TensorMetadata("ab", *ab, -110, 110)
-        what = "lightness in, chroma out"
+        unit = "float32", "CIE a* and b*", "features"
+        inputs = [
+            TensorMetadata("L", "lightness, CIELAB", f"{shape} × 1", "float32", "CIE L*, 0 to 100", "features", 0, 100)
+        ]
+        outputs = [TensorMetadata("ab", "chroma, CIELAB", f"{shape} × 2", *unit, -110, 110)]
+        if hinted:
+            inputs.append(TensorMetadata("hints", _HINT_PLANES, f"{shape} × 3", *unit, -110, 110))
+        if request.distribution and isinstance(colorizer.space, BinnedLabSpace):
+            bins = tuple((float(a), float(b)) for a, b in colorizer.space.bins.centers)
+            outputs.append(_distribution(colorizer, batch, side, len(bins)))
+        what = "lightness and hints in, chroma out" if hinted else "lightness in, chroma out"
     else:
         pixels = f"{shape} × 3", "uint8", "sRGB levels, 0 to 255; no normalization", "rgb"
-        given = TensorMetadata("image", "photo, grey or with colours to be ignored", *pixels, 0, 255)
-        found = TensorMetadata("colorized", "the photo in colour", *pixels, 0, 255)
+        inputs = [TensorMetadata("image", "photo, grey or with colours to be ignored", *pixels, 0, 255)]
+        outputs = [TensorMetadata("colorized", "the photo in colour", *pixels, 0, 255)]
+        if hinted and request.format == "onnx":
+            table = f"{batch} × K × {len(COLUMNS)}", "float32", "pixels and CIE units", "features"
+            inputs.append(TensorMetadata("hints", _HINT_TABLE, *table, -110, 50_000))
         what = "a photo in, the same photo in colour out, its lightness kept"
     return ModelMetadata(
-        name,
-        f"Colorization of photographs, {name} ({summary}): {what}.",
+        colorizer.name,
+        f"Colorization of photographs, {colorizer.name} ({colorizer.recipe.summary}): {what}.",
         __version__,
         "keras-colorize",
         "Apache-2.0",
         signature,
         request.quantize,
-        given,
-        found,
+        tuple(inputs),
+        tuple(outputs),
+        bins,
+    )
+
+
+def _distribution(colorizer: Colorizer, batch: str, side: int | None, classes: int) -> TensorMetadata:
+    """Describe the output `distribution`, which has the size of the network's own output."""
+    factor = colorizer.image_size // colorizer.generator.output_shape[1]
+    sides = f"{side // factor} × {side // factor}" if side else f"H/{factor} × W/{factor}"
+    text = "probability of each class of chroma, before temperature and gain; `bins` has the a and b of the classes"
+    return TensorMetadata(
+        "distribution", text, f"{batch} × {sides} × {classes}", "float32", "shares, sum 1", "features", 0, 1
     )
 
 
@@ -98,8 +148,7 @@ def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
             buffer.offset = buffer.size = 0
     model.description = metadata.description.encode()
     model.metadata = [entry for entry in model.metadata or [] if entry.name not in (STANDARD.encode(), OWN.encode())]
-    own = json.dumps(asdict(metadata), ensure_ascii=False).encode()
-    for name, data in ((STANDARD, _standard(metadata)), (OWN, own)):
+    for name, data in ((STANDARD, _standard(metadata)), (OWN, metadata.to_json().encode())):
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = np.frombuffer(data, np.uint8)
         entry.name, entry.buffer = name, len(model.buffers)
@@ -124,7 +173,9 @@ def read_metadata(content: bytes, name: str = OWN) -> bytes | None:
 def _standard(metadata: ModelMetadata) -> bytes:
     """Write metadata by the standard schema. The numbers of fields are those of metadata_schema.fbs."""
     builder = flatbuffers.Builder(2048)
-    tensors = [_vector(builder, [_tensor(builder, tensor)]) for tensor in (metadata.input, metadata.output)]
+    tensors = [
+        _vector(builder, [_tensor(builder, tensor) for tensor in side]) for side in (metadata.inputs, metadata.outputs)
+    ]
     subgraph = _table(builder, 10, {0: builder.CreateString(metadata.signature), 2: tensors[0], 3: tensors[1]})
     texts = {
         0: metadata.name,

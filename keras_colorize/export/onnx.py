@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.hints import COLUMNS
+from keras_colorize.export.metadata import OWN, ModelMetadata
 from keras_colorize.export.packages import first_line, need
 
 OPSET = 17
@@ -19,39 +21,47 @@ OPSET = 17
 _DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
-def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
+def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool = False) -> bytes:
     """Convert a graph to a float32 file for batches of any length.
 
-    * `image` uint8 (N, H, W, 3) → `colorized` uint8 (N, H, W, 3)
-    * with `core` `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
+    * `image` uint8 (N, H, W, 3) → `colorized` uint8 (N, H, W, 3); of a network that takes hints also `hints` float32
+      (N, K, 6), a table of `export.hints` with any K
+    * with `core` `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units; of a network that takes
+      hints also `hints` float32 (N, H, W, 3), as `Inputs.hints`
 
     Args:
         graph: the graph of a Colorizer.
         size: H and W; None leaves them free.
         core: convert the network alone.
+        distribution: give a core the output `distribution` too: see `ColorGraph.core`.
 
     Raises:
         ColorizeError: there is no ONNX operator for a part of the network.
     """
     tf2onnx = need("tf2onnx")
-    function: Callable[[Any], dict[str, Any]]
+    function: Callable[..., dict[str, Any]]
     if core:
-        spec = tf.TensorSpec((None, size, size, 1), tf.float32, name="L")
-        function = lambda L: {"ab": graph.chroma(Inputs(L))}  # noqa: E731
+        specs = [tf.TensorSpec((None, size, size, 1), tf.float32, name="L")]
+        if graph.takes_hints:
+            specs.append(tf.TensorSpec((None, size, size, HINT_CHANNELS), tf.float32, name="hints"))
+        function = lambda L, hints=None: graph.core(L, hints, distribution)  # noqa: E731
     else:
         # Free sizes here too: for sizes that it knows tf2onnx writes a rounded scale, which onnxruntime takes for 99
         # rows where 100 are meant.
-        spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")
-        function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
+        specs = [tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")]
+        if graph.takes_hints:
+            specs.append(tf.TensorSpec((None, None, len(COLUMNS)), tf.float32, name="hints"))
+        function = lambda image, hints=None: {"colorized": graph.colorize(image, hints=hints)}  # noqa: E731
     said = io.StringIO()
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(said):
             traced = tf.function(function, autograph=False)
-            model, _ = tf2onnx.convert.from_function(traced, input_signature=[spec], opset=OPSET)
+            model, _ = tf2onnx.convert.from_function(traced, input_signature=specs, opset=OPSET)
     except Exception as error:  # the converter raises errors of many classes
         raise ColorizeError(f"this network does not convert to ONNX: {first_line(error)}") from error
-    _rename_output(model, "ab" if core else "colorized")
+    outputs = ["colorized"] if not core else ["ab", "distribution"] if distribution else ["ab"]
+    _rename(model, [spec.name for spec in specs], outputs)
     if size is not None:
         _fix_size(model, size)
     strange = {entry.domain for entry in model.graph.node} - _DOMAINS
@@ -60,22 +70,33 @@ def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
     return model.SerializeToString()
 
 
-def _rename_output(model: Any, name: str) -> None:
-    """Rename the only output, so that its name does not depend on the converter."""
-    (output,) = model.graph.output
+def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Give inputs and outputs these names. TensorFlow writes arguments in lower case, the converter numbers outputs."""
+    tensors = (*model.graph.input, *model.graph.output)
+    renamed = {tensor.name: name for tensor, name in zip(tensors, (*inputs, *outputs), strict=True)}
     for node in model.graph.node:
         for names in (node.input, node.output):
-            for number, other in enumerate(names):
-                if other == output.name:
-                    names[number] = name
-    output.name = name
+            for number, name in enumerate(names):
+                names[number] = renamed.get(name, name)
+    for tensor in tensors:
+        tensor.name = renamed[tensor.name]
 
 
 def _fix_size(model: Any, size: int) -> None:
-    """Write height and width into the shapes of input and output."""
+    """Write height and width into the shapes of the tensors that have the size of the photo."""
     for tensor in (*model.graph.input, *model.graph.output):
-        for axis in (1, 2):
-            tensor.type.tensor_type.shape.dim[axis].dim_value = size
+        sides = tensor.type.tensor_type.shape.dim
+        if len(sides) == 4 and tensor.name != "distribution":
+            for axis in (1, 2):
+                sides[axis].dim_value = size
+
+
+def with_metadata(content: bytes, metadata: ModelMetadata) -> bytes:
+    """Return the file with its description for people, and as JSON for programs in `metadata_props`."""
+    model = need("onnx").load_from_string(content)
+    model.doc_string = metadata.description
+    need("onnx.helper").set_model_props(model, {OWN: metadata.to_json()})
+    return model.SerializeToString()
 
 
 class OnnxRuntime:
@@ -92,8 +113,8 @@ class OnnxRuntime:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Run on one input."""
-        return self._session.run(None, {self._input: batch})[0]
+    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run on inputs by name; return outputs by name."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))

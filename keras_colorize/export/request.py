@@ -27,7 +27,10 @@ class ExportRequest:
         quantize: the quantization of a TFLite file's network: "none", "float16", "dynamic" or "int8".
         size: height and width of the file's input in pixels, 8 to 4096; "any" leaves them to each call; None is the
             format's default, the network's own size for TFLite and any size otherwise.
-        core: export the network alone, L → ab, without the photo around it.
+        core: export the network alone, L → ab, without the photo around it. A network that takes hints has them as a
+            second input of its core.
+        distribution: give a core of a network that predicts a distribution over colours this distribution as a second
+            output.
         vividness: built into the file, 0 to 10; 1 is the system's own.
         data: the photos to verify and calibrate with, named as for training.
         max_megapixels: a SavedModel refuses larger photos.
@@ -40,6 +43,7 @@ class ExportRequest:
     quantize: Quantization = "none"
     size: int | str | None = None
     core: bool = False
+    distribution: bool = False
     vividness: float = 1.0
     data: str = "sample"
     max_megapixels: float = 50.0
@@ -55,6 +59,8 @@ class ExportRequest:
                 "a saved_model takes any size and has the network alone as its signature predict_ab: leave `size`"
                 " and `core` out"
             )
+        if self.distribution and not self.core:
+            raise ColorizeError("`distribution` is an output of the network alone: ask for `core` too, or leave it out")
         if self.size is not None and self.size != ANY:
             in_range = isinstance(self.size, int) and SMALLEST_SIDE <= self.size <= LARGEST_SIDE
             if not in_range:
@@ -76,11 +82,13 @@ class ExportRequest:
         """Name a TFLite or ONNX file after the system and the options that differ from the default."""
         size = () if self.size is None else (str(self.size),)
         quantized = () if self.quantize == "none" else (self.quantize,)
-        return "_".join((name, *(("core",) if self.core else ()), *size, *quantized)) + f".{self.format}"
+        kind = (*(("core",) if self.core else ()), *(("distribution",) if self.distribution else ()))
+        return "_".join((name, *kind, *size, *quantized)) + f".{self.format}"
 
     def summary(self) -> dict[str, Any]:
         """Return the options that change the file, as `export.json` has them."""
-        return {name: getattr(self, name) for name in ("format", "quantize", "size", "core", "vividness")}
+        names = ("format", "quantize", "size", "core", "distribution", "vividness")
+        return {name: getattr(self, name) for name in names}
 
 
 def read_size(text: str) -> int | str:

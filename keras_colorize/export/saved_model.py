@@ -1,4 +1,4 @@
-"""The SavedModel that TF Serving runs: encoded photos, pixels, or lightness in; colour out."""
+"""The SavedModel that TF Serving runs: encoded photos, pixels with or without hints, or lightness in; colour out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
+from keras_colorize.export.hints import COLUMNS
 from keras_colorize.export.servable import ServingFrame
 
 # The suffix of the signatures that take `vividness` too. TF Serving requires every input of a signature, so that an
@@ -35,10 +35,12 @@ class Limits:
     Attributes:
         max_pixels: of one photo.
         max_request_pixels: of all photos of one request.
+        max_hints: rows of the table of hints, for each photo.
     """
 
     max_pixels: int = 50_000_000
     max_request_pixels: int = 100_000_000
+    max_hints: int = 1_000
 
 
 def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
@@ -48,21 +50,27 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
 
     * `serving_default`: `image_bytes` string (N,) → `colorized_bytes` string (N,), PNG, and `error` string (N,)
     * `colorize`: `image` uint8 (N, H, W, 1 or 3) → `colorized` uint8 (N, H, W, 3)
+    * `colorize_hints`, of a network that takes hints: `image` and `hints` float32 (N, K, 6), a table of `export.hints`
+      → `colorized`
     * `predict_ab`: `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
     """
-    functions: dict[str, tuple[Callable, tf.TensorSpec]] = {
-        "serving_default": (_serve(graph, limits), tf.TensorSpec([None], tf.string, name="image_bytes")),
-        "colorize": (_colorize(graph, limits), tf.TensorSpec([None] * 4, tf.uint8, name="image")),
-        "predict_ab": (_predict_ab(graph, limits), tf.TensorSpec([None, None, None, 1], tf.float32, name="L")),
+    image = tf.TensorSpec([None] * 4, tf.uint8, name="image")
+    functions: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
+        "serving_default": (_serve(graph, limits), [tf.TensorSpec([None], tf.string, name="image_bytes")]),
+        "colorize": (_colorize(graph, limits), [image]),
+        "predict_ab": (_predict_ab(graph, limits), [tf.TensorSpec([None, None, None, 1], tf.float32, name="L")]),
     }
+    if graph.takes_hints:
+        table = tf.TensorSpec([None, None, len(COLUMNS)], tf.float32, name="hints")
+        functions["colorize_hints"] = (_colorize_hints(graph, limits), [image, table])
     vividness = tf.TensorSpec([], tf.float32, name="vividness")
     signatures = {}
-    for name, (function, spec) in functions.items():
+    for name, (function, specs) in functions.items():
         asked = tf.function(function, autograph=False)
-        signatures[name + VIVIDNESS_SUFFIX] = asked.get_concrete_function(spec, vividness)
+        signatures[name + VIVIDNESS_SUFFIX] = asked.get_concrete_function(*specs, vividness)
         # One graph for both: the plain signature calls the other with the vividness of the export.
-        plain = tf.function(lambda given, f=asked: f(given, tf.constant(graph.vividness)), autograph=False)
-        signatures[name] = plain.get_concrete_function(spec)
+        plain = tf.function(lambda *given, f=asked: f(*given, tf.constant(graph.vividness)), autograph=False)
+        signatures[name] = plain.get_concrete_function(*specs)
     tf.saved_model.save(graph, str(folder), signatures=signatures)
     ServingFrame(graph.image_size, graph.multiple).write(folder)
 
@@ -102,21 +110,56 @@ def _serve(graph: ColorGraph, limits: Limits) -> Callable:
 
 def _colorize(graph: ColorGraph, limits: Limits) -> Callable:
     def colorize(image: Any, vividness: Any) -> dict[str, Any]:
-        channels = tf.shape(image)[3]
-        known = tf.debugging.Assert(
-            tf.logical_or(channels == 1, channels == 3), ["image must have 1 or 3 channels, not", channels]
-        )
-        with tf.control_dependencies([known, *_check_pixels(image, limits)]):
-            rgb = tf.tile(image, [1, 1, 1, 3 // tf.maximum(channels, 1)])
-        return {"colorized": graph.colorize_in_strips(tf.ensure_shape(rgb, (None, None, None, 3)), vividness)}
+        return {"colorized": graph.colorize_in_strips(_checked_rgb(image, limits), vividness)}
 
     return colorize
+
+
+def _colorize_hints(graph: ColorGraph, limits: Limits) -> Callable:
+    def colorize(image: Any, hints: Any, vividness: Any) -> dict[str, Any]:
+        rgb = _checked_rgb(image, limits)
+        with tf.control_dependencies(_check_hints(hints, image, limits)):
+            table = tf.identity(hints)
+        return {"colorized": graph.colorize_in_strips(rgb, vividness, table)}
+
+    return colorize
+
+
+def _checked_rgb(image: Any, limits: Limits) -> Any:
+    """Return photos uint8 (N, H, W, 1 or 3) as (N, H, W, 3), after checks of their channels and sizes."""
+    channels = tf.shape(image)[3]
+    known = tf.debugging.Assert(
+        tf.logical_or(channels == 1, channels == 3), ["image must have 1 or 3 channels, not", channels]
+    )
+    with tf.control_dependencies([known, *_check_pixels(image, limits)]):
+        rgb = tf.tile(image, [1, 1, 1, 3 // tf.maximum(channels, 1)])
+    return tf.ensure_shape(rgb, (None, None, None, 3))
+
+
+def _check_hints(hints: Any, image: Any, limits: Limits) -> list[Any]:
+    """Check a table of hints (N, K, 6) beside photos (N, H, W, C)."""
+    batch, height, width = tf.unstack(tf.shape(image)[:3])
+    x, y, radius, _, _, used = tf.unstack(hints, axis=-1)
+    unused = used <= 0.5
+    right, bottom = (tf.cast(side, tf.float32) - 0.5 for side in (width, height))
+    in_photo = tf.reduce_all([x >= -0.5, x <= right, y >= -0.5, y <= bottom, radius >= 0.0], axis=0)
+    finite = tf.reduce_all(tf.math.is_finite(hints))
+    count = tf.shape(hints)[1]
+    return [
+        tf.debugging.Assert(tf.shape(hints)[0] == batch, ["hints must be a table for each of", batch, "photos"]),
+        tf.debugging.Assert(count <= limits.max_hints, ["at most", limits.max_hints, "hints for a photo"]),
+        tf.debugging.Assert(finite, ["hints must be finite numbers"]),
+        tf.debugging.Assert(
+            tf.reduce_all(tf.logical_or(unused, in_photo)),
+            ["hints must lie in the photo of", height, "by", width, "and have a radius of at least 0"],
+        ),
+    ]
 
 
 def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable:
     def predict_ab(L: Any, vividness: Any) -> dict[str, Any]:
         with tf.control_dependencies(_check_pixels(L, limits)):
-            return {"ab": graph.predict_ab(Inputs(tf.identity(L)), vividness)}
+            return {"ab": graph.predict_ab(tf.identity(L), vividness)}
 
     return predict_ab
 

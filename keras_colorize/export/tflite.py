@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.packages import first_line, need
@@ -17,28 +17,32 @@ from keras_colorize.export.packages import first_line, need
 COLORIZE, PREDICT_AB = "colorize", "predict_ab"
 
 
-def convert(graph: ColorGraph, size: int | None, core: bool) -> bytes:
+def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool = False) -> bytes:
     """Convert a graph to a float32 file with one named signature.
 
     * `colorize`: `image` uint8 (1, H, W, 3) → `colorized` uint8 (1, H, W, 3)
-    * with `core` `predict_ab`: `L` float32 (1, H, W, 1) in [0, 100] → `ab` float32 (1, H, W, 2) in CIE units
+    * with `core` `predict_ab`: `L` float32 (1, H, W, 1) in [0, 100] → `ab` float32 (1, H, W, 2) in CIE units; of a
+      network that takes hints also `hints` float32 (1, H, W, 3), as `Inputs.hints`
 
     Args:
         graph: the graph of a Colorizer.
         size: H and W; None leaves them to the caller of `resize_tensor_input`.
         core: convert the network alone.
+        distribution: give a core the output `distribution` too: see `ColorGraph.core`.
 
     Raises:
         ColorizeError: the converter would need operators that are not built in.
     """
-    function: Callable[[Any], dict[str, Any]]
+    function: Callable[..., dict[str, Any]]
     if core:
-        name, spec = PREDICT_AB, tf.TensorSpec((1, size, size, 1), tf.float32, name="L")
-        function = lambda L: {"ab": graph.chroma(Inputs(L))}  # noqa: E731
+        name, specs = PREDICT_AB, [tf.TensorSpec((1, size, size, 1), tf.float32, name="L")]
+        if graph.takes_hints:
+            specs.append(tf.TensorSpec((1, size, size, HINT_CHANNELS), tf.float32, name="hints"))
+        function = lambda L, hints=None: graph.core(L, hints, distribution)  # noqa: E731
     else:
-        name, spec = COLORIZE, tf.TensorSpec((1, size, size, 3), tf.uint8, name="image")
+        name, specs = COLORIZE, [tf.TensorSpec((1, size, size, 3), tf.uint8, name="image")]
         function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
-    traced = tf.function(function, autograph=False).get_concrete_function(spec)
+    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
     with tempfile.TemporaryDirectory() as folder:
         # Through a file: `from_concrete_functions` silently loses the weights of a Keras model.
         tf.saved_model.save(graph, folder, signatures={name: traced})
@@ -76,24 +80,28 @@ class LiteRT:
 
     def __init__(self, content: bytes, threads: int = 2) -> None:
         self._interpreter = need("ai_edge_litert.interpreter").Interpreter(model_content=content, num_threads=threads)
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
-        self._shape: tuple[int, ...] | None = None
+        runner = self._interpreter.get_signature_runner()  # of the only signature
+        self._inputs = {name: details["index"] for name, details in runner.get_input_details().items()}
+        self._outputs = {name: details["index"] for name, details in runner.get_output_details().items()}
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     @property
     def signatures(self) -> dict[str, dict[str, list[str]]]:
         """Name of each signature → the names of its inputs and outputs."""
         return self._interpreter.get_signature_list()
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """Run on one input, of any size where the file has free sizes."""
-        if batch.shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input["index"], batch.shape, strict=True)
+    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run on inputs by name, of any size where the file has free sizes; return outputs by name."""
+        shapes = {name: value.shape for name, value in inputs.items()}
+        if shapes != self._shapes:
+            for name, shape in shapes.items():
+                self._interpreter.resize_tensor_input(self._inputs[name], shape, strict=True)
             self._interpreter.allocate_tensors()
-            self._shape = batch.shape
-        self._interpreter.set_tensor(self._input["index"], batch)
+            self._shapes = shapes
+        for name, value in inputs.items():
+            self._interpreter.set_tensor(self._inputs[name], value)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output["index"])
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
     def delegation(self) -> "Delegation":
         """Count the operators that XNNPACK runs. For free sizes XNNPACK decides at the first run: call it after one."""

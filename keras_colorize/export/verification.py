@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_colorize.color.inputs import Inputs
+from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.data import Split, open_source
 from keras_colorize.errors import ColorizeError
+from keras_colorize.export.hints import hint_table
 from keras_colorize.images import read_photo
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
+from keras_colorize.inference.hints import Hint
 
 # The largest mean difference from the Colorizer in grey levels over all photos. [choice] A float32 file resamples
 # lightness rather than RGB and finds the gamut's edge in fewer steps: 0.1 to 0.6 with trained networks.
@@ -32,8 +34,10 @@ _MOST_PHOTOS = 8
 _CALIBRATION_PHOTOS = 24
 _MOST_PIXELS = 1 << 24  # of all squares together: of large squares there are fewer
 _RUNS = 5
+_MOST_HINTS = 8
+_HINT_RADII = (0.005, 0.05)  # shares of a photo's shorter side
 
-Runtime = Callable[[np.ndarray], np.ndarray]  # an exported file: one batch in, one batch out
+Runtime = Callable[..., dict[str, np.ndarray]]  # an exported file: inputs by name → outputs by name
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,27 @@ def load_photos(data: str, size: int, square: int | None) -> VerificationPhotos:
     return VerificationPhotos([_reduced(photo) if square is None else photo for photo in compared], calibration)
 
 
+def draw_photo_hints(photos: Sequence[np.ndarray]) -> list[list[Hint]]:
+    """Draw one to eight hints for each photo: its own colours at random places; every fourth has another hue."""
+    hints = []
+    for seed, rgb_u8 in enumerate(photos):
+        random = np.random.default_rng(seed)
+        ab, short = _ab(rgb_u8), min(rgb_u8.shape[:2])
+        places = random.integers(0, rgb_u8.shape[:2], (random.integers(1, _MOST_HINTS + 1), 2))
+        colors = [tuple(ab[y, x] if number % 4 else ab[y, x, ::-1]) for number, (y, x) in enumerate(places, 1)]
+        radii = short * random.uniform(*_HINT_RADII, len(places))
+        hints.append([Hint(x, y, color, radius) for (y, x), color, radius in zip(places, colors, radii, strict=True)])
+    return hints
+
+
+def core_inputs(inputs: Inputs, takes_hints: bool) -> dict[str, np.ndarray]:
+    """Name inputs (B, h, w, …) as a core does; where its network takes hints and none are there, they are zeros."""
+    if not takes_hints:
+        return {"L": inputs.lightness}
+    hints = np.repeat(np.zeros_like(inputs.lightness), HINT_CHANNELS, axis=-1)
+    return {"L": inputs.lightness, "hints": hints if inputs.hints is None else inputs.hints}
+
+
 @dataclass(frozen=True)
 class Reference:
     """The Colorizer as the reference for a file that colours whole photos, or for a core: the network alone.
@@ -127,38 +152,51 @@ class Reference:
         vividness: that is built into the file.
         multiple: of the file's frames, see `frame_photo`.
         core: the file takes L (1, S, S, 1) and gives ab (1, S, S, 2), where others take and give photos.
+        takes_hints: the file has the input `hints`.
     """
 
     colorizer: Colorizer
     vividness: float = 1.0
     multiple: int | None = None
     core: bool = False
+    takes_hints: bool = False
 
-    def input_of(self, photo: np.ndarray) -> np.ndarray:
-        """Return a photo, square for a core, as the file takes it."""
-        return frame_photo(photo, photo.shape[0], None).inputs.lightness[None] if self.core else photo[None]
+    def inputs_of(self, photo: np.ndarray, hints: Sequence[Hint] = ()) -> dict[str, np.ndarray]:
+        """Return a photo, square for a core, and its hints as the file takes them, by name."""
+        if self.core:
+            frame = frame_photo(photo, photo.shape[0], None, hints)
+            return core_inputs(Inputs.stack([frame.inputs]), self.takes_hints)
+        table = {"hints": hint_table([hints], *photo.shape[:2])} if self.takes_hints else {}
+        return {"image": photo[None]} | table
 
-    def colored(self, runtime: Runtime, photo: np.ndarray) -> np.ndarray:
+    def colored(self, runtime: Runtime, photo: np.ndarray, hints: Sequence[Hint] = ()) -> np.ndarray:
         """Colour a photo with the file, and with the Colorizer's help where the file is a core."""
-        found = runtime(self.input_of(photo))[0]
+        found = runtime(**self.inputs_of(photo, hints))
         if not self.core:
-            return found
-        return self.colorizer.finish(photo, frame_photo(photo, photo.shape[0], None), np.asarray(found, "float32"))
+            return found["colorized"][0]
+        return self.colorizer.finish(photo, frame_photo(photo, photo.shape[0], None), found["ab"][0])
 
-    def compare(self, runtime: Runtime, photos: Sequence[np.ndarray]) -> Comparison:
-        """Compare the file with the Colorizer; for a core, photos are squares."""
+    def compare(
+        self, runtime: Runtime, photos: Sequence[np.ndarray], hints: Sequence[Sequence[Hint]] | None = None
+    ) -> Comparison:
+        """Compare the file with the Colorizer; for a core, photos are squares.
+
+        hints: of each photo; none by default.
+        """
+        hints = hints or [()] * len(photos)
         if self.core:
             return self.compare_chroma(
-                lambda inputs: runtime(inputs.lightness),
+                lambda inputs: runtime(**core_inputs(inputs, self.takes_hints))["ab"],
                 photos,
                 photos[0].shape[0],
                 lambda inputs: self.colorizer.predict_ab(inputs, self.vividness),
+                hints,
             )
         pairs = []
-        for photo in photos:
-            frame = frame_photo(photo, self.colorizer.image_size, self.multiple)
+        for photo, given in zip(photos, hints, strict=True):
+            frame = frame_photo(photo, self.colorizer.image_size, self.multiple, given)
             ab = self.colorizer.predict([frame], self.vividness)[0]
-            pairs.append((runtime(photo[None])[0], self.colorizer.finish(photo, frame, ab)))
+            pairs.append((self.colored(runtime, photo, given), self.colorizer.finish(photo, frame, ab)))
         return Comparison.of(pairs, [(_ab(a), _ab(b)) for a, b in pairs])
 
     def compare_chroma(
@@ -167,9 +205,11 @@ class Reference:
         photos: Sequence[np.ndarray],
         size: int,
         expected: Callable[[Inputs], np.ndarray],
+        hints: Sequence[Sequence[Hint]] | None = None,
     ) -> Comparison:
         """Compare two functions from inputs (1, S, S, …) to ab (1, S, S, 2) on squares of one size."""
-        frames = [frame_photo(photo, size, None) for photo in photos]
+        hints = hints or [()] * len(photos)
+        frames = [frame_photo(photo, size, None, given) for photo, given in zip(photos, hints, strict=True)]
         inputs = [Inputs.stack([frame.inputs]) for frame in frames]
         pairs = [(predict_ab(photo)[0], expected(photo)[0]) for photo in inputs]
         colored = [
@@ -188,12 +228,12 @@ class Reference:
         Returns:
             "keras", "1" and "2" → milliseconds.
         """
-        given = self.input_of(photo)
+        given = self.inputs_of(photo)
         if self.core:
-            here = milliseconds(self.colorizer.predict_ab, Inputs(given))
+            here = milliseconds(self.colorizer.predict_ab, Inputs(given["L"]))
         else:
             here = milliseconds(self.colorizer, photo)
-        return {"keras": here} | {str(threads): milliseconds(opened(threads), given) for threads in THREADS}
+        return {"keras": here} | {str(threads): milliseconds(opened(threads), **given) for threads in THREADS}
 
 
 def photo_to_time(photo: np.ndarray) -> np.ndarray:
@@ -201,13 +241,13 @@ def photo_to_time(photo: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(photo).resize(PHOTO_SIZE[::-1], Image.Resampling.BICUBIC))
 
 
-def milliseconds(run: Callable[..., Any], *given: Any) -> float:
+def milliseconds(run: Callable[..., Any], *given: Any, **named: Any) -> float:
     """Return the median time of one run in milliseconds, after a first run that does not count."""
-    run(*given)
+    run(*given, **named)
     times = []
     for _ in range(_RUNS):
         began = time.perf_counter()
-        run(*given)
+        run(*given, **named)
         times.append(time.perf_counter() - began)
     return 1e3 * statistics.median(times)
 

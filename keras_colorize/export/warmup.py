@@ -15,16 +15,19 @@ from PIL import Image
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
-def write_warmup(folder: Path, name: str, size: int) -> None:
+def write_warmup(folder: Path, name: str, size: int, takes_hints: bool) -> None:
     """Write the file into a SavedModel's folder, with requests for the model `name` at its image size."""
     rgb_u8 = np.linspace(0, 255, size * size * 3).astype(np.uint8).reshape(1, size, size, 3)
     jpeg = io.BytesIO()
     Image.fromarray(rgb_u8[0]).save(jpeg, "JPEG")
-    requests = {
+    requests: dict[str, dict[str, np.ndarray]] = {
         "serving_default": {"image_bytes": np.array([jpeg.getvalue()], object)},
         "colorize": {"image": rgb_u8},
         "predict_ab": {"L": np.full((1, size, size, 1), 50.0, np.float32)},
     }
+    if takes_hints:
+        hint = [size / 2, size / 2, size / 20, 20.0, 20.0, 1.0]
+        requests["colorize_hints"] = {"image": rgb_u8, "hints": np.array([[hint]], np.float32)}
     (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / WARMUP_FILE)) as writer:
         for signature, inputs in requests.items():

@@ -17,6 +17,11 @@ from keras_colorize.errors import ColorizeError, did_you_mean
 # training draws squares of 1 to 9 pixels.
 DEFAULT_RADIUS = 0.015
 
+# A pixel on the very edge of a disc belongs to it, and of two pixels that are equally near the first one is taken. The
+# small numbers make this independent of rounding: exported graphs draw in float32.
+DISC_EDGE = 1.0 + 1e-4
+NEAREST_EDGE = 0.5 + 1e-4
+
 NEUTRAL = "neutral"
 _LARGEST_AB = 128.0  # CIE units; the corners of sRGB reach -108 and 98
 _HEX = re.compile("#(?:[0-9a-f]{3}|[0-9a-f]{6})")
@@ -156,10 +161,10 @@ def draw_hints(
         if not (_lies_in(hint.y, picture[0]) and _lies_in(hint.x, picture[1])):
             continue
         radius = hint.radius_in(*size)
-        down = _distances(shape[0], hint.y, radius, picture[0], rows)
-        across = _distances(shape[1], hint.x, radius, picture[1], columns)
-        inside = np.square(down)[:, None] + np.square(across)[None] <= 1.0
-        inside[np.abs(down).argmin(), np.abs(across).argmin()] = True
+        down, row = _distances(shape[0], hint.y, radius, picture[0], rows)
+        across, column = _distances(shape[1], hint.x, radius, picture[1], columns)
+        inside = np.square(down)[:, None] + np.square(across)[None] <= DISC_EDGE
+        inside[row, column] = True
         drawn[inside] += (*hint.ab, 1.0)
     return drawn / np.maximum(drawn[..., 2:], 1.0)
 
@@ -168,8 +173,13 @@ def _lies_in(place: float, part: slice) -> bool:
     return part.start - 0.5 <= place <= part.stop - 0.5
 
 
-def _distances(length: int, middle: float, radius: float, picture: slice, frame: slice) -> np.ndarray:
-    """Return signed distances of the pixels along one side of the frame from a hint's middle, in its radius there."""
+def _distances(length: int, middle: float, radius: float, picture: slice, frame: slice) -> tuple[np.ndarray, int]:
+    """Measure one side of the frame from a hint's middle.
+
+    Returns:
+        The signed distance of each pixel in the hint's radius `(length,)`, and the number of the nearest pixel.
+    """
     scale = (frame.stop - frame.start) / (picture.stop - picture.start)
     place = (middle + 0.5 - picture.start) * scale - 0.5 + frame.start
-    return (np.arange(length) - place) / max(radius * scale, 1e-6)
+    nearest = int(np.clip(np.ceil(place - NEAREST_EDGE), 0, length - 1))
+    return (np.arange(length) - place) / max(radius * scale, 1e-6), nearest
