@@ -7,6 +7,7 @@ import argparse
 import ast
 import dataclasses
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -27,6 +28,7 @@ from tests.markdown import ROOT, Block, anchors, blocks, links, markdown_files, 
 
 FILES = markdown_files()
 NAMES = [str(file.relative_to(ROOT)) for file in FILES]
+NOTEBOOKS = ("compare", "train", "vivid", "tflite")
 OTHER_PROGRAMS = {"pip", "python", "npm", "docker", "pytest", "ruff", "mkdocs", "coverage", "pre-commit", "."}
 OUR_SCRIPTS = {"train.py": "train", "evaluate.py": "evaluate"}
 # Flags of other programs that pages mention.
@@ -179,6 +181,27 @@ def test_the_reference_has_every_public_name():
     assert sorted(listed) == sorted(set(keras_colorize.__all__) - {"__version__"})
 
 
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebooks_call_commands_that_exist(name):
+    cells = json.loads((ROOT / "docs" / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for line in re.findall(r"^!((?:.*\\\n)*.*)$", source, re.M):
+        ((command, arguments),) = our_commands(re.sub(r"\{\w+\}", "1", line))
+        parser_of(command).parse_args(arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebooks_run(name):
+    pytest.importorskip("nbclient")
+    if name == "tflite":
+        pytest.importorskip("ai_edge_litert")
+    parameters = {"train": {"EPOCHS": 1, "STEPS": 2, "SIZE": 32}, "tflite": {"SIZE": 64}}.get(name, {})
+    file = ROOT / "docs" / "notebooks" / f"{name}.ipynb"
+    notebook = load_module(file.with_name("execute.py")).execute(file, **parameters)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if any(block.run for block in blocks(ROOT / name))])
 def test_marked_blocks_run(name, tmp_path):
@@ -202,8 +225,12 @@ def test_marked_blocks_run(name, tmp_path):
 
 
 def site_module(name: str):
-    """Import a module of the site's machinery, which is not a package."""
-    spec = importlib.util.spec_from_file_location(f"site_{name}", ROOT / "docs" / "site" / f"{name}.py")
+    return load_module(ROOT / "docs" / "site" / f"{name}.py")
+
+
+def load_module(file: Path):
+    """Import a module of docs/, which is not a package."""
+    spec = importlib.util.spec_from_file_location(f"docs_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
