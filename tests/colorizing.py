@@ -44,7 +44,10 @@ def hint_colorizer() -> Colorizer:
             "decoding": {"temperature": 0.5, "cast": 0.7, "expected_chroma": 1.0, "gain": 1.2},
         }
     )
-    return Colorizer(_colorful(recipe), recipe)
+    generator = _colorful(recipe)
+    kernel = generator.get_layer("prediction").kernel
+    kernel.assign(kernel / 2500)  # otherwise it would be certain of one colour everywhere
+    return Colorizer(generator, recipe)
 
 
 def _colorful(recipe: Recipe) -> keras.Model:

@@ -15,6 +15,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from keras_colorize import Hint, HintSet, write_hints
 from keras_colorize.batch import write as photo
 from keras_colorize.batch.plan import FolderSettings, plan_jobs
 from keras_colorize.export.graph import ColorGraph
@@ -42,6 +43,18 @@ def run_folder(tmp_path_factory):
 def served(run_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     save(ColorGraph(Colorizer.from_run(run_folder)), folder / "small" / "1", Limits())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hint_run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run"), hints=True)
+
+
+@pytest.fixture(scope="module")
+def served_with_hints(hint_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    save(ColorGraph(Colorizer.from_run(hint_run)), folder / "small" / "1", Limits())
     return folder
 
 
@@ -126,6 +139,52 @@ def test_photos_in_colour_are_left_alone(run_folder, served, tmp_path, capsys):
         assert f"  {tmp_path / 'in' / 'color.png'}\n" in said
     assert_same_results(tmp_path / "here", tmp_path / "there")
     assert contents(tmp_path / "there") == {"grey.png", "in_color.csv"}
+
+
+@pytest.mark.parametrize("options", [("--recursive",), ("--recursive", "--vividness", "0.6", "--batch-size", "2")])
+def test_photos_take_the_hints_beside_them(options, hint_run, served_with_hints, tmp_path, capsys):
+    photos = tmp_path / "in"
+    save_grey(*(photos / name for name in ("a.png", "b.png", "in/c.png", "d.png", "far.png", "broken.png")))
+    write_pictures(photos / "pages.tiff", [Picture(grey_photo(4)), Picture(grey_photo(5, 30, 60))])
+    blue = HintSet([Hint(0.5, 0.5, "blue", 0.3)], 1, 1, vividness=2)
+    for name in ("a", "pages.tiff"):
+        write_hints(photos / f"{name}.hints.json", [Hint(20, 20, "red", 9)])
+    for name in ("b", "in/c"):
+        write_hints(photos / f"{name}.hints.json", blue)
+    write_hints(photos / "far.hints.json", [Hint(48, 0, "red")])
+    (photos / "broken.hints.json").write_text("{")
+    here, there, plain = tmp_path / "here", tmp_path / "there", tmp_path / "plain"
+    runner = ("--runner", "direct", "--saved-model", served_with_hints)
+    assert command(capsys, photos, "--out", here, "--run", hint_run, *options)[0] == 1
+    assert command(capsys, photos, "--out", there, *runner, *options)[0] == 1
+    assert_same_results(here, there)
+    assert listed(here) == listed(there) and {name for name, _ in listed(there)} == {"far.png", "broken.png"}
+    assert command(capsys, photos, "--out", plain, *runner, "--recursive", "--ignore-hints")[0] == 0
+    for name, is_hinted in {"a.png": True, "d.png": "--vividness" in options}.items():
+        hinted, free = (next(read_pictures(out / name)).pixels.astype(int) for out in (there, plain))
+        assert (np.abs(hinted - free).max() > 3) == is_hinted
+
+
+def test_a_hint_of_the_command_reaches_the_workers(hint_run, served_with_hints, tmp_path, capsys):
+    save_grey(tmp_path / "a.png")
+    hint = ("--hint", "50%,20,#00f,10", "--hint", "3,3,neutral")
+    for out, which in {
+        "here": ("--run", hint_run),
+        "there": ("--runner", "direct", "--saved-model", served_with_hints),
+        "exported": ("--runner", "direct", "--run", hint_run),
+    }.items():
+        assert command(capsys, tmp_path / "a.png", "--out", tmp_path / out, *which, *hint)[0] == 0
+    assert_same_results(tmp_path / "here", tmp_path / "there")
+    assert_same_results(tmp_path / "here", tmp_path / "exported")
+
+
+def test_an_exported_network_that_takes_no_hints_is_refused(run_folder, served, tmp_path, capsys):
+    save_grey(tmp_path / "a.png")
+    for which in (("--saved-model", served), ("--run", run_folder)):
+        said = fails(
+            capsys, tmp_path / "a.png", "--out", tmp_path / "out", "--runner", "direct", *which, "--hint", "1,2,red"
+        )
+        assert "takes no hints: use a model that does, or leave them out" in said
 
 
 @pytest.mark.parametrize("system", ["run", pytest.param("vivid", marks=pytest.mark.slow)])

@@ -256,6 +256,7 @@ def test_signatures_and_names(session):
         "colorize": (["image"], ["colorized"]),
         "colorize_hints": (["hints", "image"], ["colorized"]),
         "predict_ab": (["L"], ["ab"]),
+        "predict_ab_hints": (["L", "hints"], ["ab"]),
     }
     twins = {f"{name}_vividness": (sorted([*given, "vividness"]), out) for name, (given, out) in expected.items()}
     assert names == expected | twins

@@ -19,7 +19,7 @@ def make_model(folder, frame=True):
     folder.mkdir(parents=True)
     (folder / MODEL_FILE).touch()
     if frame:
-        ServingFrame(96, 16).write(folder)
+        ServingFrame(96, 16, True).write(folder)
     return folder
 
 
@@ -28,7 +28,7 @@ def test_a_model_is_found_from_any_of_its_folders_and_the_newest_version_counts(
     monkeypatch.chdir(tmp_path)
     for path in ("served", "served/vivid", "served/vivid/10"):
         found = find_saved_model(path)
-        assert (found.folder, found.frame) == (newest, ServingFrame(96, 16))
+        assert (found.folder, found.frame) == (newest, ServingFrame(96, 16, True))
     assert find_saved_model(tmp_path / "served" / "vivid" / "9").folder.name == "9"
 
 
@@ -102,4 +102,8 @@ def test_options_of_a_runner_need_one(tmp_path, capsys, option):
 
 def test_the_frame_is_plain_json(tmp_path):
     folder = make_model(tmp_path / "1")
-    assert json.loads((folder / FRAME_FILE).read_text(encoding="utf-8")) == {"image_size": 96, "multiple": 16}
+    assert json.loads((folder / FRAME_FILE).read_text(encoding="utf-8")) == {
+        "image_size": 96,
+        "multiple": 16,
+        "takes_hints": True,
+    }

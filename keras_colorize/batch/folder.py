@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from keras_colorize.batch.contact_sheet import write_contact_sheet
+from keras_colorize.batch.hints import check_hints_taken
 from keras_colorize.batch.plan import FolderSettings, Job, Plan, plan_jobs
 from keras_colorize.batch.workers import Result, Workers
 from keras_colorize.batch.write import RunLists
@@ -21,9 +22,10 @@ def colorize_folder(
 ) -> Iterator[Result]:
     """Colorize files, folders and patterns into a folder; yields a result for each photo as soon as it is done.
 
-    Results come in the order of completion. A photo that fails is listed in `errors.csv` in `out`, and the others are
-    done. Photos that were in colour are listed in `in_color.csv`. Whoever leaves the loop early stops the work; the
-    files that exist are whole at any time.
+    Results come in the order of completion. A photo takes the hints that lie beside it, in `photo.jpg.hints.json` or
+    `photo.hints.json`. A photo that fails is listed in `errors.csv` in `out`, and the others are done. Photos that were
+    in colour are listed in `in_color.csv`. Whoever leaves the loop early stops the work; the files that exist are whole
+    at any time.
 
         for result in colorize_folder(colorizer, "scans", "colour", FolderSettings(recursive=True, resume=True)):
             print(result.source, result.error or result.outputs)
@@ -36,13 +38,15 @@ def colorize_folder(
         settings: see `FolderSettings`; the default settings if not given.
 
     Raises:
-        ColorizeError: nothing to colorize, results that exist, or samples of a network without dropout; at once.
+        ColorizeError: nothing to colorize, results that exist, samples of a network without dropout, or hints for a
+            network that takes none; at once.
         OSError: the disk of `out` is full or may not be written; in the loop.
     """
     settings = settings or FolderSettings()
     plan = plan_jobs([paths] if isinstance(paths, (str, Path)) else paths, out, settings)
     if settings.samples > 1:
         colorizer.check_stochastic()
+    check_hints_taken(plan.jobs, settings, colorizer.space.takes_hints, colorizer.name)
     return _results(colorizer, plan, Path(out).expanduser(), settings)
 
 

@@ -14,6 +14,7 @@ from keras_colorize.data.walk import is_photo, walk_photos
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.files import printable
 from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, readable_suffixes, suffix_for
+from keras_colorize.inference.hint_files import HINTS_SUFFIX, Hints, HintSet
 
 PHOTOS_PER_SHEET = 24
 
@@ -34,7 +35,10 @@ class FolderSettings:
     Args:
         recursive: also search folders within folders; results keep their folder below `out`.
         skip_color: leave photos alone that have colours of their own. Tinted ones, such as sepia, are colorized.
-        vividness: 1 is the system's own, 0 grey, above 1 stronger; up to 10.
+        vividness: 1 is the system's own, 0 grey, above 1 stronger; up to 10. By default as the photo's hints say, or 1.
+        hints: colours at places of the only photo, for a network that takes them. A file has them on its first page.
+        ignore_hints: do not read the files of hints beside the photos, which are `photo.jpg.hints.json` or
+            `photo.hints.json` for `photo.jpg`. `hints` take their place anyway.
         samples: results for each photo; several are numbered, and need a network with dropout.
         seed: of the samples, at least 0.
         edges: let colour follow the photo's edges; otherwise it is spread smoothly.
@@ -54,7 +58,9 @@ class FolderSettings:
 
     recursive: bool = False
     skip_color: bool = False
-    vividness: float = 1.0
+    vividness: float | None = None
+    hints: Hints = ()
+    ignore_hints: bool = False
     samples: int = 1
     seed: int = 0
     edges: bool = True
@@ -69,7 +75,9 @@ class FolderSettings:
     pixels_in_flight: int = PIXELS_IN_FLIGHT
 
     def __post_init__(self) -> None:
-        check_vividness(self.vividness)
+        if self.vividness is not None:
+            check_vividness(self.vividness)
+        _ = self.hint_set  # checks them
         ranges = {
             "samples": (1, 1000),
             "seed": (0, 2**31 - 1),
@@ -87,6 +95,11 @@ class FolderSettings:
         if self.format is not None:
             suffix_for(self.format)
 
+    @property
+    def hint_set(self) -> HintSet:
+        """The hints of the only photo."""
+        return self.hints if isinstance(self.hints, HintSet) else HintSet(self.hints)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -96,6 +109,7 @@ class Job:
     colored: one file per sample.
     comparison: grey beside colour, or None.
     missing: those of the files that have to be written; empty where an earlier run has written them all.
+    hints_file: the hints beside the photo, or None.
     """
 
     source: Path
@@ -103,6 +117,7 @@ class Job:
     colored: tuple[Path, ...]
     comparison: Path | None
     missing: frozenset[Path]
+    hints_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,7 @@ class Plan:
 
     jobs: one for each photo.
     pages: the contact sheet's files; none unless it is wanted.
-    others: files that were passed over since they are of kinds that are not read.
+    others: files that were passed over since they are of kinds that are not read, and are no hints of a photo.
     closed: folders that were passed over since `recursive` is off.
     """
 
@@ -136,7 +151,8 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
         settings: which photos are taken, and which files are written; the default settings if not given.
 
     Raises:
-        ColorizeError: a path that does not exist, no photos, two photos for one result, or a result that exists.
+        ColorizeError: a path that does not exist, no photos, two photos for one result, a result that exists, or
+            `hints` for several photos.
     """
     settings = settings or FolderSettings()
     out = Path(out).expanduser()
@@ -144,6 +160,10 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
         raise ColorizeError(f"`out` '{out}' is a file; expected a folder, which is made where there is none")
     found = _find(paths, out, settings.recursive)
     jobs = [_job(source, relative, out, settings) for source, relative in found.photos.values()]
+    if settings.hint_set.hints and len(jobs) > 1:
+        raise ColorizeError(
+            f"`hints` are for one photo, and there are {len(jobs):,}: put a file NAME{HINTS_SUFFIX} beside each photo"
+        )
     pages = sheet_pages(out, len(jobs)) if settings.contact_sheet else []
     _refuse_clashes(jobs, pages, settings.overwrite)
     existing = {file for job in jobs for file in job.missing if os.path.lexists(file)}
@@ -154,7 +174,9 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
         _refuse_foreign_list(out / IN_COLOR_FILE, IN_COLOR_HEADER, "photos in colour")
     if settings.resume:
         jobs = [replace(job, missing=job.missing - existing) for job in jobs]
-    return Plan(tuple(jobs), tuple(pages), tuple(found.others.values()), tuple(found.closed.values()))
+    hints = {os.path.realpath(job.hints_file) for job in jobs if job.hints_file is not None}
+    others = tuple(path for real, path in found.others.items() if real not in hints)
+    return Plan(tuple(jobs), tuple(pages), others, tuple(found.closed.values()))
 
 
 def sheet_pages(out: Path, photos: int) -> list[Path]:
@@ -260,7 +282,14 @@ def _job(source: Path, relative: Path, out: Path, settings: FolderSettings) -> J
     colored = tuple(folder / f"{name}{suffix}" for name in names)
     comparison = folder / f"{stem}-compare{suffix}" if settings.compare else None
     files = frozenset(colored if comparison is None else (*colored, comparison))
-    return Job(source, printable(relative.as_posix()), colored, comparison, files)
+    hints_file = None if settings.ignore_hints or settings.hint_set.hints else _hints_file(source)
+    return Job(source, printable(relative.as_posix()), colored, comparison, files, hints_file)
+
+
+def _hints_file(source: Path) -> Path | None:
+    """Find the hints beside a photo; a file with the photo's suffix in its name comes first."""
+    names = (source.name, _stem(source.name))
+    return next((file for name in names if (file := source.with_name(name + HINTS_SUFFIX)).is_file()), None)
 
 
 def _stem(name: str) -> str:

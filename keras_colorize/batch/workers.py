@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_colorize.batch.hints import PhotoSettings
 from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import FolderSettings, Job
 from keras_colorize.batch.write import Written, reason, tone_of, write_photo
@@ -23,6 +24,7 @@ from keras_colorize.hardware import processors
 from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
+from keras_colorize.inference.hint_files import HintSet
 
 _LOOK_SECONDS = 0.2
 # How long a request waits for others of its shape while some are still on their way: about as long as a photo of
@@ -145,7 +147,8 @@ class Workers:
             if self._settings.skip_color:
                 written.tone = tone_of(next(self._read(job)).pixels)
             if not (self._settings.skip_color and written.tone == "color"):
-                write_photo(job, self._settings, self._samples(job), written)
+                photo = PhotoSettings.of(job, self._settings)
+                write_photo(job, self._settings, self._samples(job, photo), written)
         except _Stopped:
             raise
         except Exception as failure:  # a damaged file or a full memory can raise anything: reported, never swallowed
@@ -159,19 +162,22 @@ class Workers:
             time.monotonic() - began,
         )
 
-    def _samples(self, job: Job) -> Iterator[Iterator[tuple[Picture, Picture]]]:
+    def _samples(self, job: Job, photo: PhotoSettings) -> Iterator[Iterator[tuple[Picture, Picture]]]:
         """Yield for each sample the photo's pages, each with the page in colour.
 
         The photo is read again for each sample: only one page is in memory at a time, and decoding is the small part.
         """
         for number in range(len(job.colored)):
             sample = number if len(job.colored) > 1 else None
-            yield iter(functools.partial(self._next_pair, self._read(job), sample), None)
+            pair = functools.partial(self._next_pair, self._read(job), photo.hints_of_pages(), photo.vividness, sample)
+            yield iter(pair, None)
 
     def _read(self, job: Job) -> Iterator[Picture]:
         return read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source))
 
-    def _next_pair(self, pages: Iterator[Picture], sample: int | None) -> tuple[Picture, Picture] | None:
+    def _next_pair(
+        self, pages: Iterator[Picture], hints: Iterator[HintSet], vividness: float, sample: int | None
+    ) -> tuple[Picture, Picture] | None:
         """Return the next page and the page in colour; None after the last."""
         settings, colorizer = self._settings, self._colorizer
         with self._batcher.request() as ask:
@@ -179,16 +185,17 @@ class Workers:
             if page is None:
                 return None
             self._go_on()
-            frame = colorizer.frame(page.pixels)
+            frame = colorizer.frame(page.pixels, next(hints))
             if sample is None:
-                ab = ask(frame, frame.shape)
+                ab = ask((frame, vividness), (frame.shape, vividness))
             else:
-                ab = colorizer.predict_sample(frame, sample, settings.seed, settings.vividness)
+                ab = colorizer.predict_sample(frame, sample, settings.seed, vividness)
         self._go_on()
         return page, replace(page, pixels=colorizer.finish(page.pixels, frame, ab, settings.edges))
 
-    def _predict(self, frames: list[Frame]) -> list[np.ndarray]:
-        return self._colorizer.predict(frames, self._settings.vividness)
+    def _predict(self, asked: list[tuple[Frame, float]]) -> list[np.ndarray]:
+        """Predict the chroma of frames that are asked for with one vividness."""
+        return self._colorizer.predict([frame for frame, _ in asked], asked[0][1])
 
     def _go_on(self) -> None:
         if self._stopping():

@@ -29,6 +29,7 @@ def absolute_jobs(jobs: Sequence[Job]) -> list[Job]:
             colored=tuple(file.absolute() for file in job.colored),
             comparison=job.comparison and job.comparison.absolute(),
             missing=frozenset(file.absolute() for file in job.missing),
+            hints_file=job.hints_file and job.hints_file.absolute(),
         )
         for job in jobs
     ]
@@ -53,4 +54,5 @@ def read_jobs(file: str) -> Iterator[Job]:
                 tuple(map(Path, job["colored"])),
                 job["comparison"] and Path(job["comparison"]),
                 frozenset(map(Path, job["missing"])),
+                job["hints_file"] and Path(job["hints_file"]),
             )

@@ -27,10 +27,11 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
+from keras_colorize.batch.hints import PhotoSettings
 from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import ERRORS_HEADER, IN_COLOR_HEADER, FolderSettings, Job
 from keras_colorize.batch.write import RunLists, Written, list_row, reason, reason_in_words, tone_of, write_photo
-from keras_colorize.beam.chroma import ChromaHandler
+from keras_colorize.beam.chroma import ChromaHandler, FramedPhoto
 from keras_colorize.beam.jobs import read_jobs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.servable import Servable, ServingFrame
@@ -52,7 +53,7 @@ def build(pipeline: beam.Pipeline, jobs: Path, model: Servable, settings: Folder
         jobs: a file of `beam.jobs.write_jobs`; all paths absolute.
         lists: where the photos that failed, and those in colour, are listed; no file is written for none.
     """
-    network = _network(model, settings.vividness, settings.batch_size)
+    network = _network(model, settings.batch_size)
     framed = (
         pipeline
         | "list" >> beam.Create([str(jobs)])
@@ -62,7 +63,7 @@ def build(pipeline: beam.Pipeline, jobs: Path, model: Servable, settings: Folder
     )
     predicted, dead = framed.framed | "network" >> network.with_exception_handling()
     # A batch fails as a whole: too large for the memory, or one photo spoils it for all. Each on its own, then.
-    alone = _network(model, settings.vividness, 1)
+    alone = _network(model, 1)
     predicted_alone, dead_alone = (
         dead.failed_inferences
         | "take apart" >> beam.FlatMap(_taken_apart)
@@ -108,21 +109,25 @@ class ReadFrames(beam.DoFn):
             Metrics.counter(COUNTS, DONE).inc()
             return
         try:
-            frames = self._frames(job)
+            photo = self._framed(job)
         except Exception as failure:  # a damaged file or a full memory can raise anything
             yield beam.pvalue.TaggedOutput(FAILED, (job.source, reason(job.source, failure)))
             return
-        yield (job, frames) if frames else beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "no"))
+        yield (job, photo) if photo else beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "no"))
 
-    def _frames(self, job: Job) -> tuple[Frame, ...]:
-        """Frame each page; no page of a photo that is left alone."""
+    def _framed(self, job: Job) -> FramedPhoto | None:
+        """Frame each page; None for a photo that is left alone."""
         frames: list[Frame] = []
         with _budget(self._settings.pixels_in_flight).room_for(count_pixels(job.source)):
             for page in read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source)):
-                if not frames and self._settings.skip_color and tone_of(page.pixels) == "color":
-                    return ()
-                frames.append(frame_photo(page.pixels, self._frame.image_size, self._frame.multiple))
-        return tuple(frames)
+                if not frames:
+                    if self._settings.skip_color and tone_of(page.pixels) == "color":
+                        return None
+                    photo = PhotoSettings.of(job, self._settings)
+                    hints_of_pages = photo.hints_of_pages()
+                hints = next(hints_of_pages).on_photo(*page.pixels.shape[:2])
+                frames.append(frame_photo(page.pixels, self._frame.image_size, self._frame.multiple, hints))
+        return FramedPhoto(tuple(frames), photo.vividness)
 
 
 class WriteFiles(beam.DoFn):
@@ -135,7 +140,7 @@ class WriteFiles(beam.DoFn):
     def process(self, element: tuple[Job, Any]) -> Iterator[Any]:
         """Write what is missing; the element's second part is a `PredictionResult` of Beam's."""
         job, prediction = element
-        known = zip(prediction.example, prediction.inference, strict=True)
+        known = zip(prediction.example.frames, prediction.inference, strict=True)
         # What another worker writes at this moment, which does the same photo, may be replaced.
         settings = replace(self._settings, overwrite=True, resume=False)
         written = Written()
@@ -167,8 +172,8 @@ class WriteFiles(beam.DoFn):
         return page, replace(page, pixels=finish_photo(page.pixels, *frame_and_ab, self._settings.edges))
 
 
-def _network(model: Servable, vividness: float, batch_size: int) -> RunInference:
-    return RunInference(KeyedModelHandler(ChromaHandler(model.folder, vividness, batch_size)))
+def _network(model: Servable, batch_size: int) -> RunInference:
+    return RunInference(KeyedModelHandler(ChromaHandler(model.folder, batch_size)))
 
 
 @functools.cache
@@ -184,7 +189,7 @@ def _still_missing(job: Job, settings: FolderSettings) -> Job:
     return replace(job, missing=frozenset(file for file in job.missing if not os.path.lexists(file)))
 
 
-def _taken_apart(dead: tuple[Any, Any]) -> Iterable[tuple[Job, tuple[Frame, ...]]]:
+def _taken_apart(dead: tuple[Any, Any]) -> Iterable[tuple[Job, FramedPhoto]]:
     """Return the photos of a batch that failed; Beam gives (batch, (type, repr, traceback))."""
     return dead[0]
 

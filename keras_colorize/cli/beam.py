@@ -67,6 +67,7 @@ def colorize(
 ) -> "Outcome":
     """Run the pipeline and wait for it; `colorizer` is called where a system has to be exported first."""
     with _quiet(), _interruptible(out):
+        from keras_colorize.batch.hints import check_hints_taken
         from keras_colorize.beam.model import export_network
         from keras_colorize.beam.options import pipeline_options
         from keras_colorize.beam.run import run_pipeline, work_folder
@@ -77,9 +78,12 @@ def colorize(
         with work_folder(out) as work:
             if options.saved_model:
                 model = find_saved_model(options.saved_model)
+                check_hints_taken(jobs, settings, model.frame.takes_hints, options.saved_model)
             else:
+                system = colorizer()
+                check_hints_taken(jobs, settings, system.space.takes_hints, system.name)
                 with console.status("exporting the network"):
-                    model = export_network(colorizer(), work / "model")
+                    model = export_network(system, work / "model")
             with console.status(f"colorizing {todo:,} photos with {options.runner}"):
                 return run_pipeline(jobs, out, work, model, settings, beam_options)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_colorize.cli import beam
+from keras_colorize.cli import beam, hints
 from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.cli.tally import Tally, print_report
 from keras_colorize.defaults import DEFAULT_MODEL
@@ -37,13 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--weights", metavar="FILE", help="a file of weights; of --model unless recipe.toml is beside it")
     look = parser.add_argument_group("how it looks")
     look.add_argument(
-        "--vividness", type=float, default=1.0, metavar="X", help="0 grey, 1 the system's own, more: stronger colours"
+        "--vividness", type=float, metavar="X", help="0 grey, 1 the system's own (the default), more: stronger colours"
     )
     look.add_argument(
         "--samples", type=int, default=1, metavar="N", help="N different results, of a network with dropout"
     )
     look.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: %(default)s)")
     look.add_argument("--no-edges", action="store_true", help="spread colour smoothly instead of along edges")
+    hints.add_arguments(look)
     files = parser.add_argument_group("which files")
     files.add_argument("--recursive", action="store_true", help="folders within folders too, kept below --out")
     files.add_argument("--skip-color", action="store_true", help="leave photos alone that have colours of their own")
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find the photos, colorize them, report what became of them; return 1 where some failed."""
+    from keras_colorize.batch.hints import check_hints_taken
     from keras_colorize.batch.plan import plan_jobs
     from keras_colorize.batch.write import make_out
 
@@ -73,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if plan.is_done:
         print(f"nothing to do: the results of all {len(plan.jobs):,} photos are in {out}")
         return 0
+    settings = hints.with_hints(options, settings, plan)
 
     jobs = plan.jobs
     if options.runner:
@@ -81,8 +84,10 @@ def run(options: argparse.Namespace) -> int:
         jobs = tuple(absolute_jobs(jobs))
     load_tensorflow()
     colorizer = None if options.runner else _load_colorizer(options)
-    if colorizer is not None and settings.samples > 1:
-        colorizer.check_stochastic()
+    if colorizer is not None:
+        if settings.samples > 1:
+            colorizer.check_stochastic()
+        check_hints_taken(jobs, settings, colorizer.space.takes_hints, colorizer.name)
     make_out(out)
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -182,6 +187,7 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
         raise ColorizeError(f"--max-megapixels is {megapixels:g}: expected 0.001 to 100000")
     names = ("recursive", "skip_color", "vividness", "samples", "seed", "format", "quality", "compare", "contact_sheet")
     given = {name: getattr(options, name) for name in (*names, "resume", "overwrite", "batch_size")}
+    given["ignore_hints"] = options.ignore_hints or hints.are_given(options)
     max_pixels = DEFAULT_MAX_PIXELS if megapixels is None else int(megapixels * 1e6)
     return FolderSettings(edges=not options.no_edges, max_pixels=max_pixels, **given)
 

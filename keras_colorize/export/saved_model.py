@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.export import headers
 from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.hints import COLUMNS
@@ -15,6 +16,9 @@ from keras_colorize.export.servable import ServingFrame
 # The suffix of the signatures that take `vividness` too. TF Serving requires every input of a signature, so that an
 # optional input needs a signature of its own.
 VIVIDNESS_SUFFIX = "_vividness"
+
+# The signatures of the network alone.
+PREDICT_AB, PREDICT_AB_HINTS = "predict_ab", "predict_ab_hints"
 
 # The values of the output `error`; braces hold the figure of a limit.
 _ERRORS = (
@@ -53,16 +57,21 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
     * `colorize_hints`, of a network that takes hints: `image` and `hints` float32 (N, K, 6), a table of `export.hints`
       → `colorized`
     * `predict_ab`: `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
+    * `predict_ab_hints`, of a network that takes hints: `L` and `hints` float32 (N, H, W, 3), as `Inputs.hints`, at a
+      size that the network takes → `ab`
     """
     image = tf.TensorSpec([None] * 4, tf.uint8, name="image")
+    L = tf.TensorSpec([None, None, None, 1], tf.float32, name="L")
     functions: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
         "serving_default": (_serve(graph, limits), [tf.TensorSpec([None], tf.string, name="image_bytes")]),
         "colorize": (_colorize(graph, limits), [image]),
-        "predict_ab": (_predict_ab(graph, limits), [tf.TensorSpec([None, None, None, 1], tf.float32, name="L")]),
+        PREDICT_AB: (_predict_ab(graph, limits), [L]),
     }
     if graph.takes_hints:
         table = tf.TensorSpec([None, None, len(COLUMNS)], tf.float32, name="hints")
         functions["colorize_hints"] = (_colorize_hints(graph, limits), [image, table])
+        planes = tf.TensorSpec([None, None, None, HINT_CHANNELS], tf.float32, name="hints")
+        functions[PREDICT_AB_HINTS] = (_predict_ab_hints(graph, limits), [L, planes])
     vividness = tf.TensorSpec([], tf.float32, name="vividness")
     signatures = {}
     for name, (function, specs) in functions.items():
@@ -72,7 +81,7 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
         plain = tf.function(lambda *given, f=asked: f(*given, tf.constant(graph.vividness)), autograph=False)
         signatures[name] = plain.get_concrete_function(*specs)
     tf.saved_model.save(graph, str(folder), signatures=signatures)
-    ServingFrame(graph.image_size, graph.multiple).write(folder)
+    ServingFrame(graph.image_size, graph.multiple, graph.takes_hints).write(folder)
 
 
 def _serve(graph: ColorGraph, limits: Limits) -> Callable:
@@ -160,6 +169,19 @@ def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable:
     def predict_ab(L: Any, vividness: Any) -> dict[str, Any]:
         with tf.control_dependencies(_check_pixels(L, limits)):
             return {"ab": graph.predict_ab(tf.identity(L), vividness)}
+
+    return predict_ab
+
+
+def _predict_ab_hints(graph: ColorGraph, limits: Limits) -> Callable:
+    side = graph.image_size if graph.multiple is None else None
+
+    def predict_ab(L: Any, hints: Any, vividness: Any) -> dict[str, Any]:
+        with tf.control_dependencies(_check_pixels(L, limits)):
+            inputs = Inputs(tf.identity(L), hints).map(
+                lambda field: tf.ensure_shape(field, (None, side, side, field.shape[-1]))
+            )
+        return {"ab": graph.chroma(inputs, vividness)}
 
     return predict_ab
 

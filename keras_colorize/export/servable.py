@@ -13,10 +13,14 @@ FRAME_FILE = Path("assets.extra") / "keras_colorize.json"
 
 @dataclass(frozen=True)
 class ServingFrame:
-    """The frame in which a served network wants photos: `size` and `multiple` of `inference.frame.frame_photo`."""
+    """The frame in which a served network wants photos: `size` and `multiple` of `inference.frame.frame_photo`.
+
+    takes_hints: whether hints may be in it.
+    """
 
     image_size: int
     multiple: int | None
+    takes_hints: bool
 
     def write(self, folder: Path) -> None:
         """Write the frame into a SavedModel's folder."""
@@ -61,7 +65,7 @@ def find_saved_model(path: str | Path) -> Servable:
     model = max(models, key=lambda version: (int(version.name) if version.name.isdecimal() else -1, version.name))
     try:
         table = json.loads((model / FRAME_FILE).read_text(encoding="utf-8"))
-        return Servable(model, ServingFrame(table["image_size"], table["multiple"]))
+        return Servable(model, ServingFrame(table["image_size"], table["multiple"], table["takes_hints"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise ColorizeError(
             f"'{model}' is no SavedModel of keras-colorize, or an early version wrote it: it has no readable"
