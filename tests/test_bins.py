@@ -112,3 +112,32 @@ def test_bins_work_in_any_batch_shape():
     bins = AbBins(gamut_points(), packaged_bins().prior, "")
     classes, weights = bins.corners(ops.zeros((2, 3, 5, 2)))
     assert classes.shape == weights.shape == (2, 3, 5, 4)
+
+
+def bump(bins, middle, width):
+    """A distribution around a colour."""
+    shares = np.exp(-0.5 * np.square(bins.centers - np.float32(middle)).sum(axis=1) / width**2)
+    return shares / shares.sum()
+
+
+def test_modes_are_the_peaks_of_a_distribution():
+    bins = packaged_bins()
+    shares = 0.6 * bump(bins, (42, 31), 5) + 0.3 * bump(bins, (-3, -44), 5) + 0.1 * bump(bins, (0, 0), 5)
+    found, probabilities = bins.modes(shares, 3)
+    np.testing.assert_allclose(found, [(42, 31), (-3, -44), (0, 0)], atol=2)
+    np.testing.assert_allclose(probabilities, (0.6, 0.3, 0.1), atol=0.04)
+    assert len(bins.modes(shares, 1)[0]) == 1
+    assert len(bins.modes(np.eye(len(bins))[7], 6)[0]) == 1  # all others are impossible
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_modes_are_apart_and_their_probabilities_fall(seed):
+    bins = packaged_bins()
+    shares = np.random.default_rng(seed).dirichlet(np.full(len(bins), 0.05 * (seed + 1)))
+    half = lambda ab: ab / 2  # noqa: E731 - a gamut in which neighbours come together
+    for to_gamut in (lambda ab: ab, half, lambda ab: ab * 0):
+        found, probabilities = bins.modes(shares, 9, to_gamut)
+        distances = np.linalg.norm(found[:, None] - found, axis=-1)[~np.eye(len(found), dtype=bool)]
+        assert (distances >= 20 - 1e-3).all()
+        assert (np.diff(probabilities) <= 0).all() and probabilities.sum() <= 1 + 1e-9
+    assert len(found) == 1 and probabilities[0] == pytest.approx(1)

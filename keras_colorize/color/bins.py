@@ -8,6 +8,7 @@ the five nearest bins with Gaussian weights; here it does not spread further tha
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +23,12 @@ from keras_colorize.tensor import Tensor
 
 GRID = 10.0  # distance of neighbouring bins in CIE units
 SMOOTHING = 5.0  # standard deviation, in CIE units, of the Gaussian that smooths the prior
+
+# [choice] Different colours lie so far apart, in CIE units: two grid cells, where a glance tells one from the other. A
+# colour gathers the probability within this share of the distance, the eight bins around its own where none is taken.
+MODE_DISTANCE = 20.0
+MODE_REACH = 0.75
+LEAST_MODE = 1e-3
 
 PRIOR_FILE = "ab_prior.json"
 
@@ -80,11 +87,52 @@ class AbBins:
         weights = 1.0 / (rebalancing * smooth + (1.0 - rebalancing) / len(self))
         return (weights / np.sum(smooth * weights)).astype("float32")
 
+    def modes(
+        self,
+        shares: np.ndarray,
+        count: int,
+        to_gamut: Callable[[np.ndarray], np.ndarray] = lambda ab: ab,
+        distance: float = MODE_DISTANCE,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the likeliest different colours of a distribution.
+
+        The place around which most probability lies comes first. Its colour is the mean of what lies around it, which
+        is then taken away, and the next one is sought further off.
+
+        Args:
+            shares: probability of each class (Q,), of sum 1.
+            count: the most colours that are wanted.
+            to_gamut: moves ab (n, 2) to colours that can be shown. Classes that become one colour count together.
+            distance: the colours lie at least so far apart, in CIE units.
+
+        Returns:
+            ab (n, 2) float32 in CIE units, with n at most `count`, and the probability of each (n,) in falling order;
+            their sum is at most 1. Colours of a probability below 0.1 % are left out.
+        """
+        places = to_gamut(self.centers)
+        near = _distances(places, places) <= MODE_REACH * distance
+        left, free = np.array(shares, "float64"), np.ones(len(self), bool)
+        found: list[np.ndarray] = []
+        probabilities: list[float] = []
+        while len(found) < count:
+            around = np.where(free, near @ left, 0.0)
+            best = int(around.argmax())
+            if around[best] < LEAST_MODE:
+                break
+            weights = near[best] * left
+            color = to_gamut((weights @ places / around[best])[None].astype("float32"))
+            if found and _distances(color, np.stack(found)).min() < distance:
+                color = places[best, None]
+            found.append(color[0])
+            probabilities.append(float(around[best]))
+            left[near[best]] = 0.0
+            free &= _distances(places, color)[:, 0] >= distance
+        return np.array(found, "float32").reshape(-1, 2), np.array(probabilities)
+
     @cached_property
     def smoothed_prior(self) -> np.ndarray:
         """The prior after a Gaussian over ab distances, so that no class is without any share: (Q,), sum 1."""
-        distances = np.square(self.centers[:, None] - self.centers[None]).sum(axis=-1)
-        kernel = np.exp(-0.5 * distances / SMOOTHING**2)
+        kernel = np.exp(-0.5 * np.square(_distances(self.centers, self.centers) / SMOOTHING))
         return (kernel / kernel.sum(axis=0)) @ self.prior
 
     @cached_property
@@ -95,6 +143,11 @@ class AbBins:
         points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         distances = np.square(points[:, :, None] - self.centers).sum(axis=-1)
         return lowest.astype("float32"), distances.argmin(axis=-1).astype("int32")
+
+
+def _distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the distances (n, m) of colours ab (n, 2) and (m, 2)."""
+    return np.sqrt(np.square(some[:, None] - others[None]).sum(axis=-1))
 
 
 class PriorCount:

@@ -19,8 +19,18 @@ from keras_colorize.images import Picture
 from keras_colorize.inference.finish import finish_photo, finish_photos
 from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.hint_files import Hints, hints_of_each, hints_on
-from keras_colorize.inference.network import chroma_graphs, finite, over_size, predict_frames, side_multiple
-from keras_colorize.inference.photos import PhotoLike, open_photos
+from keras_colorize.inference.network import (
+    chroma_graphs,
+    decoding_graphs,
+    finite,
+    over_size,
+    predict_frames,
+    prediction_graphs,
+    side_multiple,
+)
+from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
+from keras_colorize.inference.session import SCREEN_SIDE, Session
+from keras_colorize.inference.suggestions import Suggestion, suggest_colors
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import load_packaged, load_weights_file
@@ -182,15 +192,44 @@ class Colorizer:
         if count < 1 or seed < 0:
             raise ColorizeError(f"{count} samples of seed {seed}: expected at least 1 sample and a seed of 0 or more")
         self.check_stochastic()
-        photos = open_photos(image)
-        if len(photos.pixels) != 1:
-            raise ColorizeError(f"{len(photos.pixels)} photos came: expected one photo to make samples of")
+        photos = open_photo(image)
         pixels = photos.pixels[0]
         frame = self.frame(pixels)
         return (
             photos.result([self.finish(pixels, frame, self.predict_sample(frame, number, seed, vividness), edges)])
             for number in range(count)
         )
+
+    def session(self, photo: PhotoLike, *, side: int = SCREEN_SIDE) -> Session:
+        """Open a photo for edits: quick previews while hints and vividness change, and the result at full size.
+
+        Args:
+            photo: one photo, as in a call.
+            side: the longest side of previews in pixels.
+
+        Raises:
+            ColorizeError: several photos came, or as in a call.
+        """
+        return Session(self, photo, side)
+
+    def suggest(self, photo: PhotoLike, x: float, y: float, count: int = 6, *, hints: Hints = ()) -> list[Suggestion]:
+        """Suggest the most likely different colours at a place of a photo, in falling order of their probability.
+
+        Colours lie at least 20 CIE units of ab apart and in the gamut at the lightness of the place. There are fewer of
+        them where fewer can be shown or are likely, and none in a plain border of the photo, which stays neutral.
+
+        Args:
+            photo: one photo, as in a call.
+            x, y: the place, in pixels of the photo.
+            count: the most that are wanted.
+            hints: colours that are given already, which the network takes into account.
+
+        Raises:
+            ColorizeError: the network predicts no distribution over classes of chroma, the place lies outside the
+                photo, the count is below 1, several photos came, or as in a call.
+        """
+        frame = self.frame(open_photo(photo).pixels[0], hints)
+        return suggest_colors(self.space, frame, self.run_network([frame]), x, y, count)
 
     def check_stochastic(self) -> None:
         """Refuse to sample from a network without dropout.
@@ -241,6 +280,18 @@ class Colorizer:
         """Predict ab (B, h, w, 2) in CIE units from inputs (B, h, w, …) whose sides are multiples of `multiple`."""
         return finite(self._predict(inputs, vividness))
 
+    def run_network(self, frames: Sequence[Frame]) -> Any:
+        """Run the network alone on frames of one shape, all with hints or all without: the first half of `predict`.
+
+        Returns:
+            Its prediction (B, h', w', C), a tensor in the units of `space`, for `decode`.
+        """
+        return self._halves[0](Inputs.stack([frame.inputs for frame in frames]))
+
+    def decode(self, frames: Sequence[Frame], prediction: Any, vividness: float = 1.0) -> np.ndarray:
+        """Decode what `run_network` returned for these frames into ab (B, h, w, 2): the second half of `predict`."""
+        return finite(self._halves[1](Inputs.stack([frame.inputs for frame in frames]), prediction, vividness))
+
     def predict_sample(self, frame: Frame, number: int, seed: int = 0, vividness: float = 1.0) -> np.ndarray:
         """Predict the chroma (h, w, 2) of one of the colorizations that `samples` yields."""
         network, predict = self._sampler
@@ -260,8 +311,16 @@ class Colorizer:
         network = keep_dropout_on(self.generator)
         return network, self._compile(network)
 
+    @functools.cached_property
+    def _halves(self) -> tuple[Any, Any]:
+        return prediction_graphs(self._sized(self.generator), self.space), decoding_graphs(self.space)
+
     def _compile(self, network: keras.Model) -> Any:
-        return chroma_graphs(network if self.multiple is None else over_size(network, None, None), self.space)
+        return chroma_graphs(self._sized(network), self.space)
+
+    def _sized(self, network: keras.Model) -> keras.Model:
+        """Put the network over inputs of any size that it takes."""
+        return network if self.multiple is None else over_size(network, None, None)
 
 
 def colorize(

@@ -7,8 +7,10 @@ needed beside photo and result. The Colorizer, evaluation and the workers of a p
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,7 @@ from keras import ops
 
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_u8
+from keras_colorize.hardware import processors
 from keras_colorize.inference.frame import BLOCK, WHITE, Frame, grey_lightness
 
 # Of the windows, in pixels and squared units of L at the network's size.
@@ -36,13 +39,17 @@ def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool =
     Returns:
         rgb `(H, W, 3)` of the photo's type, in gamut. A plain border that the frame leaves out is neutral.
     """
-    lines = _lines(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
-    picture = color_photo(pixels[frame.picture], lines)
+    picture = color_photo(pixels[frame.picture], frame_coefficients(frame, ab, edges))
     if picture.shape[:2] == pixels.shape[:2]:
         return picture
     photo = color_photo(pixels, np.zeros((1, 1, 4), np.float32))
     photo[frame.picture] = picture
     return photo
+
+
+def frame_coefficients(frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
+    """Return the coefficients (h, w, 4) of the picture in a frame, from the chroma (h', w', 2) of the whole frame."""
+    return _lines(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
 
 
 def finish_photos(
@@ -134,9 +141,71 @@ def color_photos(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     Returns:
         rgb `(B, H, W, 3)` of the photos' type.
     """
-    count, height, width = pixels.shape[:3]
-    colored = np.empty((count, height, width, 3), pixels.dtype)
+    colored = np.empty((*pixels.shape[:3], 3), pixels.dtype)
     lightness = _lightness_of(pixels)
+    for strip in _strips(pixels.shape[:3], coefficients):
+        colored[strip.part] = strip.colored(lightness(pixels[strip.part]), pixels.dtype.name)
+    return colored
+
+
+def color_lightness(L: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Colour a photo of which lightness is known: strips side by side on all cores, for one who waits.
+
+    Args:
+        L: `(H, W)` float32 in [0, 100].
+        coefficients: `(h, w, 4)` float32, as for `color_photo`.
+
+    Returns:
+        rgb_u8 `(H, W, 3)`, as of a photo of 8 bits.
+    """
+    colored = np.empty((1, *L.shape, 3), np.uint8)
+
+    def color(strip: _Strip) -> None:
+        colored[strip.part] = strip.colored(L[strip.part[1:]].ravel(), "uint8")
+
+    list(_pool().map(color, _strips((1, *L.shape), coefficients[None])))
+    return colored[0]
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Return the threads that colour strips: XLA computes a strip on one core."""
+    return ThreadPoolExecutor(processors(), thread_name_prefix="strip")
+
+
+def photo_lightness(pixels: np.ndarray) -> np.ndarray:
+    """Return L `(H, W)` float32 in [0, 100] of a photo `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1]."""
+    lightness, L = _lightness_of(pixels[None]), np.empty(pixels.shape[:2], np.float32)
+    rows = max(1, BLOCK // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        for left in range(0, pixels.shape[1], BLOCK):
+            part = slice(top, top + rows), slice(left, left + BLOCK)
+            L[part] = np.asarray(lightness(pixels[None][:, *part])).reshape(L[part].shape)
+    return L
+
+
+class _Strip(NamedTuple):
+    """A part of photos that is coloured at a time.
+
+    part: photos, rows and columns.
+    weights: bilinear weights of the part's rows (rows, k).
+    known: enlarged columns of the coefficients (4, B, k, columns).
+    """
+
+    part: tuple[slice, slice, slice]
+    weights: np.ndarray
+    known: np.ndarray
+
+    def colored(self, L: Any, dtype: str) -> np.ndarray:
+        """Return rgb (B, rows, columns, 3) of the part, whose lightness is L (n,)."""
+        shape = (self.known.shape[1], len(self.weights), self.known.shape[3], 3)
+        block = _color_block(L, self.weights, self.known, dtype=dtype).numpy()
+        return block[: math.prod(shape[:3])].reshape(shape)
+
+
+def _strips(shape: tuple[int, ...], coefficients: np.ndarray) -> Iterator[_Strip]:
+    """Cut B photos of a shape (B, H, W) into parts of at most `BLOCK` pixels."""
+    count, height, width = shape
     photos_in_block = max(1, BLOCK // (height * width))
     rows_in_block, columns_in_block = max(1, BLOCK // width), min(width, BLOCK)
     for start in range(0, count, photos_in_block):
@@ -148,10 +217,7 @@ def color_photos(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
             first, weights = _row_weights(rows, height, coefficients.shape[1])
             for left in range(0, width, columns_in_block):
                 part = photos, rows, slice(left, left + columns_in_block)
-                known = columns[:, :, first : first + weights.shape[1], part[2]]
-                strip = _color_block(lightness(pixels[part]), weights, known, dtype=pixels.dtype.name)
-                colored[part] = strip.numpy()[: colored[part].size // 3].reshape(colored[part].shape)
-    return colored
+                yield _Strip(part, weights, columns[:, :, first : first + weights.shape[1], part[2]])
 
 
 def _box_mean(x: Any, radius: int) -> Any:

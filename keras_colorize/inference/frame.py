@@ -11,7 +11,7 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.border import find_border
-from keras_colorize.inference.hints import Hint, check_hints, draw_hints
+from keras_colorize.inference.hints import Hint, check_hints, draw_hints, lies_in, place_in_frame
 
 # Pixels that are converted at a time, whatever the photo's width, so that XLA compiles once: a megabyte per channel.
 BLOCK = 1 << 18
@@ -58,6 +58,16 @@ class Frame:
         drawn = draw_hints(hints, self.size, self.shape, self.picture, self.rows, self.columns) if hints else None
         return replace(self, inputs=self.inputs._replace(hints=drawn))
 
+    def place(self, x: float, y: float) -> tuple[float, float] | None:
+        """Convert a place in the photo to its row and column in the frame; None in a border that is left out."""
+        if not (lies_in(y, self.picture[0]) and lies_in(x, self.picture[1])):
+            return None
+        sides = ((y, self.picture[0], self.rows), (x, self.picture[1], self.columns))
+        row, column = (place_in_frame(*side) for side in sides)
+        return min(max(row, self.rows.start), self.rows.stop - 1), min(
+            max(column, self.columns.start), self.columns.stop - 1
+        )
+
 
 def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequence[Hint] = ()) -> Frame:
     """Leave out a photo's plain border, scale the picture in it and pad it for a network.
@@ -78,7 +88,7 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
     picture = find_border(pixels)
     pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
-    L = _lightness(_resized(pixels, height, width))
+    L = _lightness(resize_8_bits(pixels, height, width))
     padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
@@ -107,8 +117,8 @@ def _lightness(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(rgb_to_lab(pixels.astype(np.float32) / 255.0)[..., 0])
 
 
-def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Scale with antialiasing to (height, width), uint8: training has 8 bits too."""
+def resize_8_bits(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale a photo (H, W) or (H, W, 3) with antialiasing to (height, width), uint8: training has 8 bits too."""
     factors = tuple(
         max(1, have // (_REDUCING_GAP * want)) for have, want in ((pixels.shape[1], width), (pixels.shape[0], height))
     )

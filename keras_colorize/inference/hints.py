@@ -158,7 +158,7 @@ def draw_hints(
     """
     drawn = np.zeros((*shape, HINT_CHANNELS), np.float32)
     for hint in hints:
-        if not (_lies_in(hint.y, picture[0]) and _lies_in(hint.x, picture[1])):
+        if not (lies_in(hint.y, picture[0]) and lies_in(hint.x, picture[1])):
             continue
         radius = hint.radius_in(*size)
         down, row = _distances(shape[0], hint.y, radius, picture[0], rows)
@@ -169,7 +169,8 @@ def draw_hints(
     return drawn / np.maximum(drawn[..., 2:], 1.0)
 
 
-def _lies_in(place: float, part: slice) -> bool:
+def lies_in(place: float, part: slice) -> bool:
+    """Tell whether a place along one side of the photo lies in a part of it."""
     return part.start - 0.5 <= place <= part.stop - 0.5
 
 
@@ -179,7 +180,13 @@ def _distances(length: int, middle: float, radius: float, picture: slice, frame:
     Returns:
         The signed distance of each pixel in the hint's radius `(length,)`, and the number of the nearest pixel.
     """
-    scale = (frame.stop - frame.start) / (picture.stop - picture.start)
-    place = (middle + 0.5 - picture.start) * scale - 0.5 + frame.start
+    place = place_in_frame(middle, picture, frame)
     nearest = int(np.clip(np.ceil(place - NEAREST_EDGE), 0, length - 1))
+    scale = (frame.stop - frame.start) / (picture.stop - picture.start)
     return (np.arange(length) - place) / max(radius * scale, 1e-6), nearest
+
+
+def place_in_frame(place: float, picture: slice, frame: slice) -> float:
+    """Convert a place along one side of the photo to the frame, where `picture` of the photo lies in `frame`."""
+    scale = (frame.stop - frame.start) / (picture.stop - picture.start)
+    return (place + 0.5 - picture.start) * scale - 0.5 + frame.start

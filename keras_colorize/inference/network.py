@@ -51,24 +51,43 @@ def finite(ab: Any) -> np.ndarray:
 
 
 def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float], Any]:
-    """Compile a network for calls with inputs (B, h, w, …) and a vividness, which return ab (B, h, w, 2).
-
-    Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
-    of reach: `keras.ops.image.resize` and DeepLab must know the size.
-    """
+    """Compile a network for calls with inputs (B, h, w, …) and a vividness, which return ab (B, h, w, 2)."""
 
     def predict(inputs: Inputs, vividness: Any) -> Any:
         prediction = network(space.condition(space.shown(inputs)), training=False)
         return space.chroma(inputs, prediction, vividness)
 
-    @functools.lru_cache(maxsize=64)
-    def graph(shapes: Inputs) -> Any:
-        specs = shapes.map(lambda shape: tf.TensorSpec((None, *shape), tf.float32))
-        return tf.function(predict, autograph=False).get_concrete_function(specs, tf.TensorSpec((), tf.float32))
+    return _graph_per_shape(predict)
 
-    def call(inputs: Inputs, vividness: float) -> Any:
-        traced = graph(inputs.map(lambda field: tuple(field.shape[1:])))
-        return traced(inputs.map(lambda field: tf.constant(field, tf.float32)), tf.constant(vividness, tf.float32))
+
+def prediction_graphs(network: keras.Model, space: Space) -> Callable[[Inputs], Any]:
+    """Compile the first half of `chroma_graphs`: inputs (B, h, w, …) → the network's own prediction, as it is."""
+    return _graph_per_shape(lambda inputs: network(space.condition(space.shown(inputs)), training=False))
+
+
+def decoding_graphs(space: Space) -> Callable[[Inputs, Any, float], Any]:
+    """Compile the second half: inputs, prediction and a vividness → ab (B, h, w, 2) in CIE units."""
+    return _graph_per_shape(space.chroma)
+
+
+def _graph_per_shape(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of inputs, and of tensors with a batch axis or scalars after them.
+
+    Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
+    of reach: `keras.ops.image.resize` and DeepLab must know the size.
+    """
+
+    @functools.lru_cache(maxsize=64)
+    def graph(shapes: Inputs, others: tuple[tuple[int, ...], ...]) -> Any:
+        specs = shapes.map(lambda shape: tf.TensorSpec((None, *shape), tf.float32))
+        more = [tf.TensorSpec((None, *shape[1:]) if shape else (), tf.float32) for shape in others]
+        return tf.function(function, autograph=False).get_concrete_function(specs, *more)
+
+    def call(inputs: Inputs, *others: Any) -> Any:
+        tensors = [tf.convert_to_tensor(other, tf.float32) for other in others]
+        shapes = tuple((None, *tensor.shape[1:]) if tensor.shape.rank else () for tensor in tensors)
+        traced = graph(inputs.map(lambda field: tuple(field.shape[1:])), shapes)
+        return traced(inputs.map(lambda field: tf.constant(field, tf.float32)), *tensors)
 
     return call
 

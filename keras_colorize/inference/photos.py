@@ -51,6 +51,18 @@ def open_photos(image: PhotoLike) -> OpenPhotos:
     )
 
 
+def open_photo(image: PhotoLike) -> OpenPhotos:
+    """Open one photo.
+
+    Raises:
+        ColorizeError: several came, or as `open_photos`.
+    """
+    photos = open_photos(image)
+    if len(photos.pixels) != 1:
+        raise ColorizeError(f"{len(photos.pixels)} photos came: expected one photo")
+    return photos
+
+
 def _is_batch(shape: tuple[int, ...]) -> bool:
     """Tell whether an array of this shape holds several photos; (A, B, 3) and (A, B, 1) are one with its channels."""
     return len(shape) == 4 or (len(shape) == 3 and shape[2] not in (1, 3))
