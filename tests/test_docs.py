@@ -64,7 +64,7 @@ def our_commands(text: str) -> list[tuple[str, list[str]]]:
     """Return (command, arguments) for every command of this project in a shell text."""
     found = []
     for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
+        words = shlex.split(re.sub(r"(^|\s)#.*", "", line))  # a colour such as #b22222 within a word is no comment
         for part in " ".join("\0" if word in ("&&", "||", ";", "|") else shlex.quote(word) for word in words).split(
             "\0"
         ):
