@@ -284,8 +284,8 @@ def test_mistakes_are_one_line(photos, served, tmp_path, capsys):
     }.items():
         assert said in fails(capsys, *with_runner, "direct", "--beam-option", option)
     assert "Missing required option: project" in fails(capsys, *with_runner, "dataflow") or find_spec("google.cloud")
-    assert "--samples and --seed need dropout" in fails(capsys, *with_runner, "direct", "--samples", "2")
-    assert "--samples and --seed need dropout" in fails(capsys, *with_runner, "direct", "--seed", "2")
+    assert "--samples and --seed do not go with --runner" in fails(capsys, *with_runner, "direct", "--samples", "2")
+    assert "--samples and --seed do not go with --runner" in fails(capsys, *with_runner, "direct", "--seed", "2")
     assert "--saved-model and --model name different" in fails(capsys, *with_runner, "direct", "--model", "vivid")
     assert "choose another folder for --out" in fails(
         capsys, photos / "b*" / "0.png", "--out", photos / "b*", "--overwrite", *with_runner[4:], "direct"

@@ -31,21 +31,21 @@ def colorize_folder(
             print(result.source, result.error or result.outputs)
 
     Args:
-        colorizer: of any system; for several samples of one with dropout.
+        colorizer: of any system; several samples need one that `Colorizer.check_samples` takes.
         paths: one or several files, folders, or patterns such as `scans/*.tif`. Of a folder or a pattern, files with
             the suffix of a photo are taken; `keras_colorize.batch.plan.plan_jobs` tells which others there are.
         out: the folder for the results, which is made where there is none.
         settings: see `FolderSettings`; the default settings if not given.
 
     Raises:
-        ColorizeError: nothing to colorize, results that exist, samples of a network without dropout, or hints for a
+        ColorizeError: nothing to colorize, results that exist, samples of a network with one answer, or hints for a
             network that takes none; at once.
         OSError: the disk of `out` is full or may not be written; in the loop.
     """
     settings = settings or FolderSettings()
     plan = plan_jobs([paths] if isinstance(paths, (str, Path)) else paths, out, settings)
     if settings.samples > 1:
-        colorizer.check_stochastic()
+        colorizer.check_samples()
     check_hints_taken(plan.jobs, settings, colorizer.space.takes_hints, colorizer.name)
     return _results(colorizer, plan, Path(out).expanduser(), settings)
 

@@ -39,7 +39,7 @@ class FolderSettings:
         hints: colours at places of the only photo, for a network that takes them. A file has them on its first page.
         ignore_hints: do not read the files of hints beside the photos, which are `photo.jpg.hints.json` or
             `photo.hints.json` for `photo.jpg`. `hints` take their place anyway.
-        samples: results for each photo; several are numbered, and need a network with dropout.
+        samples: results for each photo; several are numbered. See `Colorizer.samples`.
         seed: of the samples, at least 0.
         edges: let colour follow the photo's edges; otherwise it is spread smoothly.
         format: of the results, such as `png`; by default each photo's own.

@@ -5,6 +5,7 @@ them with one batch, and the budget of pixels that may be in memory.
 """
 
 import functools
+import itertools
 import queue
 import threading
 import time
@@ -165,33 +166,78 @@ class Workers:
     def _samples(self, job: Job, photo: PhotoSettings) -> Iterator[Iterator[tuple[Picture, Picture]]]:
         """Yield for each sample the photo's pages, each with the page in colour.
 
-        The photo is read again for each sample: only one page is in memory at a time, and decoding is the small part.
+        The samples of a page are drawn once. A photo with one page is read once too; one with several is read again
+        for each sample, so that few pages are in memory at a time.
         """
-        for number in range(len(job.colored)):
-            sample = number if len(job.colored) > 1 else None
-            pair = functools.partial(self._next_pair, self._read(job), photo.hints_of_pages(), photo.vividness, sample)
+        kept: list[Picture] = []
+        drawn: dict[int, tuple[Frame, Callable[[int], np.ndarray]]] = {}
+        for sample in range(len(job.colored)):
+            if len(job.colored) == 1:
+                pair = functools.partial(self._next_pair, self._read(job), photo.hints_of_pages(), photo.vividness)
+            else:
+                pages = enumerate(self._read_again(job, kept))
+                pair = functools.partial(self._next_sample, pages, photo, sample, drawn)
             yield iter(pair, None)
 
     def _read(self, job: Job) -> Iterator[Picture]:
         return read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source))
 
+    def _read_again(self, job: Job, kept: list[Picture]) -> Iterator[Picture]:
+        """Yield the pages of a photo, and keep the page of one that has no other."""
+        if kept:
+            yield kept[0]
+            return
+        pages = self._read(job)
+        first = next(pages)
+        yield first
+        second = next(pages, None)
+        if second is None:
+            kept.append(first)
+            return
+        del first
+        yield second
+        yield from pages
+
     def _next_pair(
-        self, pages: Iterator[Picture], hints: Iterator[HintSet], vividness: float, sample: int | None
+        self, pages: Iterator[Picture], hints: Iterator[HintSet], vividness: float
     ) -> tuple[Picture, Picture] | None:
         """Return the next page and the page in colour; None after the last."""
-        settings, colorizer = self._settings, self._colorizer
         with self._batcher.request() as ask:
             page = next(pages, None)
             if page is None:
                 return None
             self._go_on()
-            frame = colorizer.frame(page.pixels, next(hints))
-            if sample is None:
-                ab = ask((frame, vividness), (frame.shape, vividness))
-            else:
-                ab = colorizer.predict_sample(frame, sample, settings.seed, vividness)
+            frame = self._colorizer.frame(page.pixels, next(hints))
+            ab = ask((frame, vividness), (frame.shape, vividness))
+        return self._colored(page, frame, ab)
+
+    def _next_sample(
+        self,
+        pages: Iterator[tuple[int, Picture]],
+        photo: PhotoSettings,
+        sample: int,
+        drawn: dict[int, tuple[Frame, Callable[[int], np.ndarray]]],
+    ) -> tuple[Picture, Picture] | None:
+        """Return the next page and one of its samples; None after the last.
+
+        Args:
+            drawn: the frame and the samples of each page, filled when the page comes for the first time.
+        """
+        number, page = next(pages, (None, None))
+        if number is None or page is None:
+            return None
         self._go_on()
-        return page, replace(page, pixels=colorizer.finish(page.pixels, frame, ab, settings.edges))
+        if number not in drawn:
+            hints = next(itertools.islice(photo.hints_of_pages(), number, None))
+            frame = self._colorizer.frame(page.pixels, hints)
+            settings = self._settings
+            drawn[number] = frame, self._colorizer.sampler(frame, settings.samples, settings.seed, photo.vividness)
+        frame, draw = drawn[number]
+        return self._colored(page, frame, draw(sample))
+
+    def _colored(self, page: Picture, frame: Frame, ab: np.ndarray) -> tuple[Picture, Picture]:
+        self._go_on()
+        return page, replace(page, pixels=self._colorizer.finish(page.pixels, frame, ab, self._settings.edges))
 
     def _predict(self, asked: list[tuple[Frame, float]]) -> list[np.ndarray]:
         """Predict the chroma of frames that are asked for with one vividness."""

@@ -43,7 +43,7 @@ def check(options: argparse.Namespace) -> None:
         return
     if options.samples != 1 or options.seed != 0:
         raise ColorizeError(
-            "--samples and --seed need dropout, which is off in an exported network: leave them or --runner away"
+            "--samples and --seed do not go with --runner, where an exported network gives one result: leave one away"
         )
     from keras_colorize.beam.options import pipeline_options
     from keras_colorize.export.servable import find_saved_model

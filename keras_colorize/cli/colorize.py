@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vividness", type=float, metavar="X", help="0 grey, 1 the system's own (the default), more: stronger colours"
     )
     look.add_argument(
-        "--samples", type=int, default=1, metavar="N", help="N different results, of a network with dropout"
+        "--samples", type=int, default=1, metavar="N", help="N different results for each photo, the likeliest first"
     )
     look.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: %(default)s)")
     look.add_argument("--no-edges", action="store_true", help="spread colour smoothly instead of along edges")
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     colorizer = None if options.runner else _load_colorizer(options)
     if colorizer is not None:
         if settings.samples > 1:
-            colorizer.check_stochastic()
+            colorizer.check_samples()
         check_hints_taken(jobs, settings, colorizer.space.takes_hints, colorizer.name)
     make_out(out)
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.

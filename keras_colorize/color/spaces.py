@@ -74,8 +74,13 @@ class Space:
             hints = ops.concatenate([inputs.hints[..., :2] / AB_SCALE, inputs.hints[..., 2:]], axis=-1)
         return ops.concatenate([self._lightness_channels(L), hints], axis=-1)
 
-    def shown(self, inputs: Inputs) -> Inputs:
-        """Return the inputs to show the network of a user, so that `chroma` comes out in the colours of the hints."""
+    def shown(self, inputs: Inputs, given: Inputs | None = None) -> Inputs:
+        """Return the inputs to show the network of a user, so that `chroma` comes out in the colours of the hints.
+
+        Args:
+            inputs: with all hints that the network is to see.
+            given: the inputs that `chroma` will get, where they hold fewer hints; by default `inputs`.
+        """
         return inputs
 
     def merge(self, inputs: Inputs, prediction: Any) -> Any:
@@ -210,10 +215,10 @@ class BinnedLabSpace(Space):
     def merge(self, inputs: Inputs, prediction: Any) -> Any:
         return self.colorize(inputs, prediction)
 
-    def shown(self, inputs: Inputs) -> Inputs:
+    def shown(self, inputs: Inputs, given: Inputs | None = None) -> Inputs:
         if inputs.hints is None:
             return inputs
-        gain = 1.0 + (self.decoding.gain - 1.0) * self.unknown_share(inputs)
+        gain = 1.0 + (self.decoding.gain - 1.0) * self.unknown_share(given or inputs)
         return inputs._replace(hints=ops.concatenate([inputs.hints[..., :2] / gain, inputs.hints[..., 2:]], axis=-1))
 
     def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:

@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import keras
 import numpy as np
 
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.spaces import space_of
+from keras_colorize.color.spaces import BinnedLabSpace, space_of
 from keras_colorize.color.vividness import check_vividness
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture
+from keras_colorize.inference.distribution import DistributionNetwork
 from keras_colorize.inference.finish import finish_photo, finish_photos
 from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.hint_files import Hints, hints_of_each, hints_on
@@ -31,6 +32,7 @@ from keras_colorize.inference.network import (
 from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
 from keras_colorize.inference.session import SCREEN_SIDE, Session
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
+from keras_colorize.inference.versions import draw_versions
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import load_packaged, load_weights_file
@@ -171,34 +173,50 @@ class Colorizer:
         colored = self._colorize([picture.pixels for picture in pictures], vividness, edges, hints)
         return [replace(picture, pixels=rgb) for picture, rgb in zip(pictures, colored, strict=True)]
 
+    @property
+    def draws_versions(self) -> bool:
+        """Tell whether `samples` can differ by colours drawn from the distribution that the network predicts."""
+        return isinstance(self.space, BinnedLabSpace) and self.space.takes_hints
+
     def samples(
-        self, image: PhotoLike, count: int, *, seed: int = 0, vividness: float = 1.0, edges: bool = True
+        self,
+        image: PhotoLike,
+        count: int,
+        *,
+        seed: int = 0,
+        vividness: float = 1.0,
+        edges: bool = True,
+        hints: Hints = (),
     ) -> Iterator[Any]:
-        """Yield different colorizations of one photo, by dropout that stays on (Isola et al. 2017, section 3.2).
+        """Yield different colorizations of one photo.
+
+        A network with dropout draws them by dropout that stays on (Isola et al. 2017, section 3.2). One that predicts a
+        distribution and takes hints gives its plain answer first, and then versions drawn from the distribution
+        (`inference.versions`), the most likely first.
 
         Args:
             image: one photo, as in a call.
             vividness, edges: as in a call.
             count: how many, at least 1.
-            seed: at least 0. Sample n of a seed is the same whatever the count.
+            seed: at least 0; it decides all samples. With dropout, sample n of a seed is the same whatever the count.
+            hints: colours at places of the photo, which all samples keep.
 
         Yields:
             What a call returns, `count` times.
 
         Raises:
-            ColorizeError: the network has no dropout, several photos came, or as in a call; before the first sample.
+            ColorizeError: the network has only one answer, several photos came, or as in a call; before the first
+                sample.
         """
         check_vividness(vividness)
         if count < 1 or seed < 0:
             raise ColorizeError(f"{count} samples of seed {seed}: expected at least 1 sample and a seed of 0 or more")
-        self.check_stochastic()
+        self.check_samples()
         photos = open_photo(image)
         pixels = photos.pixels[0]
-        frame = self.frame(pixels)
-        return (
-            photos.result([self.finish(pixels, frame, self.predict_sample(frame, number, seed, vividness), edges)])
-            for number in range(count)
-        )
+        frame = self.frame(pixels, hints)
+        sample = self.sampler(frame, count, seed, vividness)
+        return (photos.result([self.finish(pixels, frame, sample(number), edges)]) for number in range(count))
 
     def session(self, photo: PhotoLike, *, side: int = SCREEN_SIDE) -> Session:
         """Open a photo for edits: quick previews while hints and vividness change, and the result at full size.
@@ -231,16 +249,16 @@ class Colorizer:
         frame = self.frame(open_photo(photo).pixels[0], hints)
         return suggest_colors(self.space, frame, self.run_network([frame]), x, y, count)
 
-    def check_stochastic(self) -> None:
-        """Refuse to sample from a network without dropout.
+    def check_samples(self) -> None:
+        """Refuse several samples of a network that has one answer for each photo.
 
         Raises:
-            ColorizeError: it has none.
+            ColorizeError: it has.
         """
-        if not self.stochastic:
+        if not (self.stochastic or self.draws_versions):
             raise ColorizeError(
-                f"'{self.name}' has no dropout, so all its samples would be the same: use one sample, or a model with "
-                "dropout such as pix2pix"
+                f"'{self.name}' has no dropout, and no distribution of colours together with hints, so all its samples"
+                " would be the same: use one sample, or another model such as pix2pix"
             )
 
     def check_takes_hints(self) -> None:
@@ -292,8 +310,21 @@ class Colorizer:
         """Decode what `run_network` returned for these frames into ab (B, h, w, 2): the second half of `predict`."""
         return finite(self._halves[1](Inputs.stack([frame.inputs for frame in frames]), prediction, vividness))
 
-    def predict_sample(self, frame: Frame, number: int, seed: int = 0, vividness: float = 1.0) -> np.ndarray:
-        """Predict the chroma (h, w, 2) of one of the colorizations that `samples` yields."""
+    def sampler(self, frame: Frame, count: int, seed: int = 0, vividness: float = 1.0) -> Callable[[int], np.ndarray]:
+        """Return a function of a number, from 0 to below `count`, that returns the chroma (h, w, 2) of that sample.
+
+        See `samples`. Versions are drawn together, when the first of them is asked for.
+        """
+        if self.stochastic:
+            return functools.partial(self._sample_dropout, frame, seed=seed, vividness=vividness)
+
+        @functools.cache
+        def versions() -> list[np.ndarray]:
+            return draw_versions(self.distribution, frame, count - 1, seed, vividness)
+
+        return lambda number: versions()[number - 1] if number else self.predict([frame], vividness)[0]
+
+    def _sample_dropout(self, frame: Frame, number: int, seed: int, vividness: float) -> np.ndarray:
         network, predict = self._sampler
         with self._sampling:  # the generators of dropout's noise are variables
             dropouts = [layer for layer in network.layers if isinstance(layer, StochasticDropout)]
@@ -305,6 +336,12 @@ class Colorizer:
     def finish(self, pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
         """Join the photo's own lightness with the frame's chroma, at the photo's size: see `finish_photo`."""
         return finish_photo(pixels, frame, ab, edges)
+
+    @functools.cached_property
+    def distribution(self) -> DistributionNetwork:
+        """The network with its distribution over quantized chroma, for a system in the space `binned_lab`."""
+        assert isinstance(self.space, BinnedLabSpace)
+        return DistributionNetwork(self.generator, self.space, self.multiple is not None)
 
     @functools.cached_property
     def _sampler(self) -> tuple[keras.Model, Any]:

@@ -57,37 +57,39 @@ def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float
         prediction = network(space.condition(space.shown(inputs)), training=False)
         return space.chroma(inputs, prediction, vividness)
 
-    return _graph_per_shape(predict)
+    return graphs(predict)
 
 
 def prediction_graphs(network: keras.Model, space: Space) -> Callable[[Inputs], Any]:
     """Compile the first half of `chroma_graphs`: inputs (B, h, w, …) → the network's own prediction, as it is."""
-    return _graph_per_shape(lambda inputs: network(space.condition(space.shown(inputs)), training=False))
+    return graphs(lambda inputs: network(space.condition(space.shown(inputs)), training=False))
 
 
 def decoding_graphs(space: Space) -> Callable[[Inputs, Any, float], Any]:
     """Compile the second half: inputs, prediction and a vividness → ab (B, h, w, 2) in CIE units."""
-    return _graph_per_shape(space.chroma)
+    return graphs(space.chroma)
 
 
-def _graph_per_shape(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of inputs, and of tensors with a batch axis or scalars after them.
+def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of tensors with a batch axis, of `Inputs` or other structures of them, of None, and of scalars.
 
     Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
     of reach: `keras.ops.image.resize` and DeepLab must know the size.
     """
 
     @functools.lru_cache(maxsize=64)
-    def graph(shapes: Inputs, others: tuple[tuple[int, ...], ...]) -> Any:
-        specs = shapes.map(lambda shape: tf.TensorSpec((None, *shape), tf.float32))
-        more = [tf.TensorSpec((None, *shape[1:]) if shape else (), tf.float32) for shape in others]
-        return tf.function(function, autograph=False).get_concrete_function(specs, *more)
+    def graph(*specs: Any) -> Any:
+        return tf.function(function, autograph=False).get_concrete_function(*specs)
 
-    def call(inputs: Inputs, *others: Any) -> Any:
-        tensors = [tf.convert_to_tensor(other, tf.float32) for other in others]
-        shapes = tuple((None, *tensor.shape[1:]) if tensor.shape.rank else () for tensor in tensors)
-        traced = graph(inputs.map(lambda field: tuple(field.shape[1:])), shapes)
-        return traced(inputs.map(lambda field: tf.constant(field, tf.float32)), *tensors)
+    def tensor(value: Any) -> Any:
+        return None if value is None else tf.convert_to_tensor(value, tf.float32)
+
+    def spec(value: Any) -> Any:
+        return None if value is None else tf.TensorSpec((None, *value.shape[1:]) if value.shape.rank else (), tf.float32)
+
+    def call(*arguments: Any) -> Any:
+        tensors = tf.nest.map_structure(tensor, arguments)
+        return graph(*tf.nest.map_structure(spec, tensors))(*tensors)
 
     return call
 
