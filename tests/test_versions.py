@@ -4,7 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_colorize.batch import workers
+from keras_colorize.batch.folder import colorize_folder
+from keras_colorize.batch.plan import FolderSettings
 from keras_colorize.color.bins import packaged_bins
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
@@ -188,3 +192,33 @@ def test_places_with_the_same_features_are_alike():
     cosines = vectors.reshape(24, -1) @ vectors.reshape(24, -1).T
     same = np.equal.outer(np.arange(24) % 6 < 3, np.arange(24) % 6 < 3)
     np.testing.assert_allclose(cosines, np.where(same, 1.0, -1.0), atol=1e-4)
+
+
+def test_a_folder_reads_and_draws_each_photo_once(colorizer, tmp_path, monkeypatch):
+    read, framed = [], []
+    read_pictures, frame = workers.read_pictures, type(colorizer).frame
+    monkeypatch.setattr(workers, "read_pictures", lambda file, **more: read.append(file) or read_pictures(file, **more))
+    monkeypatch.setattr(type(colorizer), "frame", lambda *arguments: framed.append(arguments) or frame(*arguments))
+    Image.fromarray(grey_photo(3)).save(tmp_path / "a.png")
+    list(colorize_folder(colorizer, tmp_path / "a.png", tmp_path / "out", FolderSettings(samples=3, seed=1)))
+    assert len(read) == len(framed) == 1
+    written = [np.asarray(Image.open(tmp_path / "out" / f"a-{number}.png")) for number in (1, 2, 3)]
+    np.testing.assert_array_equal(written, list(colorizer.samples(tmp_path / "a.png", 3, seed=1)))
+
+
+def test_pages_have_samples_of_their_own_and_samples_that_are_missing_are_made(colorizer, tmp_path):
+    pages = [grey_photo(number) for number in (1, 2)]
+    first, *others = map(Image.fromarray, pages)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    settings = FolderSettings(samples=3, resume=True)
+    list(colorize_folder(colorizer, tmp_path / "a.tif", tmp_path / "out", settings))
+    whole = (tmp_path / "out" / "a-3.tif").read_bytes()
+    for number, page in enumerate(pages):
+        expected = list(colorizer.samples(page, 3))[2]
+        written = Image.open(tmp_path / "out" / "a-3.tif")
+        written.seek(number)
+        np.testing.assert_array_equal(written, expected)
+    (tmp_path / "out" / "a-3.tif").unlink()
+    (tmp_path / "out" / "a-1.tif").unlink()
+    list(colorize_folder(colorizer, tmp_path / "a.tif", tmp_path / "out", settings))
+    assert (tmp_path / "out" / "a-3.tif").read_bytes() == whole

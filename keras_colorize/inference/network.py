@@ -71,7 +71,7 @@ def decoding_graphs(space: Space) -> Callable[[Inputs, Any, float], Any]:
 
 
 def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of tensors with a batch axis, of `Inputs` or other structures of them, of None, and of scalars.
+    """Compile a function of tensors with a batch axis, of structures of them, such as `Inputs`, of None and of scalars.
 
     Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
     of reach: `keras.ops.image.resize` and DeepLab must know the size.
@@ -85,7 +85,9 @@ def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
         return None if value is None else tf.convert_to_tensor(value, tf.float32)
 
     def spec(value: Any) -> Any:
-        return None if value is None else tf.TensorSpec((None, *value.shape[1:]) if value.shape.rank else (), tf.float32)
+        return (
+            None if value is None else tf.TensorSpec((None, *value.shape[1:]) if value.shape.rank else (), tf.float32)
+        )
 
     def call(*arguments: Any) -> Any:
         tensors = tf.nest.map_structure(tensor, arguments)
