@@ -18,11 +18,11 @@ from PIL import Image
 from keras_colorize import Hint, HintSet, write_hints
 from keras_colorize.batch import write as photo
 from keras_colorize.batch.plan import FolderSettings, plan_jobs
-from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.saved_model import Limits, save
 from keras_colorize.export.session import ServingSession
 from keras_colorize.images import Picture, read_pictures, write_pictures
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.graph import ColorGraph
 from tests.colorizing import command, fails, grey_photo, save_grey, write_run
 from tests.conftest import colorful_photo
 

@@ -7,11 +7,11 @@ import tensorflow as tf
 from keras_colorize.color import lab as color
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.export import lab as export_lab
-from keras_colorize.export.geometry import FrameGeometry, resampling
-from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.hints import COLUMNS, draw_table, hint_table
+from keras_colorize.inference import planes
 from keras_colorize.inference.frame import frame_photo, scaled_size
+from keras_colorize.inference.geometry import FrameGeometry, resampling
+from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.hint_table import COLUMNS, draw_table, hint_table
 from keras_colorize.inference.hints import Hint
 from tests.exports import apart, photos, small_colorizer, some_hints
 
@@ -19,30 +19,30 @@ from tests.exports import apart, photos, small_colorizer, some_hints
 def test_lightness_is_that_of_the_color_module():
     rgb_u8 = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     expected = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))[..., 0]
-    np.testing.assert_allclose(export_lab.lightness(rgb_u8), expected, atol=1e-4)
+    np.testing.assert_allclose(planes.lightness(rgb_u8), expected, atol=1e-4)
 
 
 def test_every_grey_level_comes_back():
     levels = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :, None], 3, axis=-1)
-    L = export_lab.lightness(levels)
-    np.testing.assert_array_equal(export_lab.colorized(L, *tf.zeros((2, 1, 1, 256))), levels)
+    L = planes.lightness(levels)
+    np.testing.assert_array_equal(planes.colorized(L, *tf.zeros((2, 1, 1, 256))), levels)
 
 
 def test_colours_in_gamut_come_back():
     rgb_u8 = np.random.default_rng(1).integers(0, 256, (1, 100, 100, 3), np.uint8)
     lab = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))
-    found = np.asarray(export_lab.colorized(*tf.unstack(lab, axis=-1)))
+    found = np.asarray(planes.colorized(*tf.unstack(lab, axis=-1)))
     assert np.abs(found.astype(int) - rgb_u8).max() <= 1
 
 
 def test_colours_out_of_gamut_keep_their_hue_and_lose_at_most_a_64th_too_much():
     rng = np.random.default_rng(2)
     lab = np.concatenate([rng.uniform(5, 95, (5000, 1)), rng.uniform(-150, 150, (5000, 2))], axis=1).astype("float32")
-    share = np.asarray(export_lab.gamut_share((lab[:, 0] + 16) / 116, lab[:, 1], lab[:, 2]))
+    share = np.asarray(planes.gamut_share((lab[:, 0] + 16) / 116, lab[:, 1], lab[:, 2]))
     chroma = np.linalg.norm(lab[:, 1:], axis=1)
     expected = np.linalg.norm(np.asarray(clip_chroma(lab))[:, 1:], axis=1)
     assert np.all(share * chroma <= expected + 1e-3)
-    assert np.all(share * chroma >= expected - chroma / 2**export_lab.BISECTIONS - 1e-3)
+    assert np.all(share * chroma >= expected - chroma / 2**planes.BISECTIONS - 1e-3)
 
 
 @pytest.mark.parametrize("multiple", [None, 8])
@@ -95,7 +95,7 @@ def test_the_network_in_any_size_has_the_colorizers_numbers():
 
 
 def test_strips_join_without_a_seam(monkeypatch):
-    monkeypatch.setattr("keras_colorize.export.graph.STRIP_PIXELS", 500)
+    monkeypatch.setattr("keras_colorize.inference.graph.STRIP_PIXELS", 500)
     graph = ColorGraph(small_colorizer("vivid"))
     batch = np.stack([photos()[1], photos()[1][::-1]])
     whole, strips = np.asarray(graph.colorize(batch)), np.asarray(graph.colorize_in_strips(batch))

@@ -10,11 +10,11 @@ pytest.importorskip("onnxruntime")
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.export import onnx
-from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.hints import COLUMNS, hint_table
 from keras_colorize.export.metadata import OWN, model_metadata
 from keras_colorize.export.request import ExportRequest
 from keras_colorize.export.verification import Reference
+from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.hint_table import COLUMNS, hint_table
 from tests.exports import SIZE, apart, photos, small_colorizer, some_hints
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them

@@ -9,10 +9,10 @@ from PIL import Image, ImageOps
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import saved_model
-from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.hints import hint_table
 from keras_colorize.export.session import ServingSession, check_operators
 from keras_colorize.export.warmup import WARMUP_FILE, write_warmup
+from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.hint_table import hint_table
 from tests.conftest import colorful_photo
 from tests.exports import SIZE, apart, assert_same_photos, decoded, encoded, photos, small_colorizer, some_hints
 

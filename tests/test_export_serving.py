@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from keras_colorize.export import saved_model
-from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.session import ServingSession
+from keras_colorize.inference.graph import ColorGraph
 from tests.exports import apart, assert_same_photos, decoded, encoded, photos, small_colorizer, some_hints
 
 pytestmark = pytest.mark.slow  # a minute together; .ci/run has them

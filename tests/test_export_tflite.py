@@ -14,11 +14,11 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import tflite
-from keras_colorize.export.graph import NETWORK_SCOPE, ColorGraph
 from keras_colorize.export.metadata import STANDARD, ModelMetadata, TensorMetadata, read_metadata, with_metadata
 from keras_colorize.export.quantization import layer_names, quantize
 from keras_colorize.export.verification import Reference
 from keras_colorize.inference.frame import frame_photo
+from keras_colorize.inference.graph import NETWORK_SCOPE, ColorGraph
 from tests.conftest import colorful_photo
 from tests.exports import SIZE, apart, photos, small_colorizer, some_hints
 

@@ -7,12 +7,12 @@ import numpy as np
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import saved_model
-from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.saved_model import PREDICT_AB, PREDICT_AB_HINTS
 from keras_colorize.export.servable import Servable, find_saved_model
 from keras_colorize.export.session import ServingSession
 from keras_colorize.export.verification import CORE_TOLERANCE
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.graph import ColorGraph
 
 
 def export_network(colorizer: Colorizer, folder: Path) -> Servable:

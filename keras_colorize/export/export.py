@@ -13,7 +13,6 @@ from PIL import Image
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export import onnx, saved_model, tflite
-from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.metadata import model_metadata, with_metadata
 from keras_colorize.export.packages import check_installed
 from keras_colorize.export.quantization import TOLERANCE as QUANTIZED_TOLERANCE
@@ -34,6 +33,7 @@ from keras_colorize.export.verification import (
 from keras_colorize.export.warmup import write_warmup
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import guided_coefficients
+from keras_colorize.inference.graph import ColorGraph
 from keras_colorize.inference.hints import Hint
 
 BYTES_TOLERANCE = 0.05  # mean grey levels between two signatures with the same photo

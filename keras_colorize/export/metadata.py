@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_colorize import __version__
 from keras_colorize.color.spaces import BinnedLabSpace
-from keras_colorize.export.hints import COLUMNS
 from keras_colorize.export.packages import need
 from keras_colorize.export.request import ExportRequest
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.hint_table import COLUMNS
 
 # The entry that Android's and MediaPipe's metadata readers look for, and its file identifier
 # (TFLite metadata schema 1.x, metadata_schema.fbs).

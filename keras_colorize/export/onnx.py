@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.hints import COLUMNS
 from keras_colorize.export.metadata import OWN, ModelMetadata
 from keras_colorize.export.packages import first_line, need
+from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.hint_table import COLUMNS
 
 OPSET = 17
 # The standard operators, and the opset of machine learning that tf2onnx declares without using it.
@@ -25,7 +25,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
     """Convert a graph to a float32 file for batches of any length.
 
     * `image` uint8 (N, H, W, 3) → `colorized` uint8 (N, H, W, 3); of a network that takes hints also `hints` float32
-      (N, K, 6), a table of `export.hints` with any K
+      (N, K, 6), a table of `inference.hint_table` with any K
     * with `core` `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units; of a network that takes
       hints also `hints` float32 (N, H, W, 3), as `Inputs.hints`
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.graph import NETWORK_SCOPE
 from keras_colorize.export.packages import need
 from keras_colorize.export.request import Quantization
+from keras_colorize.inference.graph import NETWORK_SCOPE
 
 # The largest mean difference from the float32 file, in grey levels over all photos. Above it, layers stay in float32.
 TOLERANCE = 2.0

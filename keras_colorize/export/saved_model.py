@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.export import headers
-from keras_colorize.export.graph import ColorGraph
-from keras_colorize.export.hints import COLUMNS
 from keras_colorize.export.servable import ServingFrame
+from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.hint_table import COLUMNS
 
 # The suffix of the signatures that take `vividness` too. TF Serving requires every input of a signature, so that an
 # optional input needs a signature of its own.
@@ -54,8 +54,8 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
 
     * `serving_default`: `image_bytes` string (N,) → `colorized_bytes` string (N,), PNG, and `error` string (N,)
     * `colorize`: `image` uint8 (N, H, W, 1 or 3) → `colorized` uint8 (N, H, W, 3)
-    * `colorize_hints`, of a network that takes hints: `image` and `hints` float32 (N, K, 6), a table of `export.hints`
-      → `colorized`
+    * `colorize_hints`, of a network that takes hints: `image` and `hints` float32 (N, K, 6), a table of
+      `inference.hint_table` → `colorized`
     * `predict_ab`: `L` float32 (N, H, W, 1) in [0, 100] → `ab` float32 (N, H, W, 2) in CIE units
     * `predict_ab_hints`, of a network that takes hints: `L` and `hints` float32 (N, H, W, 3), as `Inputs.hints`, at a
       size that the network takes → `ab`

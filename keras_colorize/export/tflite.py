@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.graph import ColorGraph
 from keras_colorize.export.packages import first_line, need
+from keras_colorize.inference.graph import ColorGraph
 
 COLORIZE, PREDICT_AB = "colorize", "predict_ab"
 

@@ -13,10 +13,10 @@ from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.data import Split, open_source
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.hints import hint_table
 from keras_colorize.images import read_photo
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
+from keras_colorize.inference.hint_table import hint_table
 from keras_colorize.inference.hints import Hint
 
 # The largest mean difference from the Colorizer in grey levels over all photos. [choice] A float32 file resamples

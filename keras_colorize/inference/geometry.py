@@ -1,4 +1,4 @@
-"""Frames of exported graphs: a photo of any size is fitted into the network's frame by two matrix products.
+"""Frames in graphs: a photo of any size is fitted into the network's frame by two matrix products.
 
 The frames are those of `inference.frame`, except that a plain border is not left out. A row of the frame is a weighted
 sum of the photo's rows, so that one matrix does both the resampling and the mirrored border. TFLite and ONNX have no

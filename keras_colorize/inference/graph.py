@@ -1,22 +1,23 @@
-"""The graph that exported files hold: a photo of any size in, the same photo in colour out.
+"""The way of a user's photo as one TensorFlow graph: a photo of any size in, the same photo in colour out.
 
-It computes what `inference.Colorizer` computes, in operators that every runtime has: lightness, the network's frame,
-hints, chroma, the guided filter, enlargement to the photo's size, gamut, sRGB.
+It computes what the Colorizer computes, in operators that every runtime has: lightness, the network's frame, hints,
+chroma, the guided filter, enlargement to the photo's size, gamut, sRGB. Exported files and `PhotoModel` hold it.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
+from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.spaces import BinnedLabSpace
+from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
+from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.defaults import LARGEST_VIVIDNESS
-from keras_colorize.export import lab
-from keras_colorize.export.geometry import FrameGeometry
-from keras_colorize.export.hints import draw_table
-from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference import planes
 from keras_colorize.inference.finish import guided_coefficients
+from keras_colorize.inference.geometry import FrameGeometry
+from keras_colorize.inference.hint_table import draw_table
 from keras_colorize.inference.network import over_size
 
 # The scope of the network's operators: a quantizer tells them by it from everything around the network.
@@ -26,11 +27,27 @@ NETWORK_SCOPE = "generator"
 STRIP_PIXELS = 1 << 20
 
 
+class PhotoSystem(Protocol):
+    """A trained network with all that a graph must know about it; the Colorizer is one.
+
+    Attributes:
+        generator: the network, float32; dropout is off.
+        space: the units in which it sees and predicts.
+        image_size: side in pixels at which it works.
+        multiple: both sides of its input must be multiples of it; None where it takes squares of `image_size` only.
+    """
+
+    generator: keras.Model
+    space: Space
+    image_size: int
+    multiple: int | None
+
+
 class ColorGraph(tf.Module):
-    """The functions that all formats export. Only the network's variables are saved with them.
+    """The functions of a graph. Only the network's variables are saved with them.
 
     Args:
-        colorizer: the system; dropout is off.
+        system: the Colorizer, or another system.
         vividness: the default of the functions.
         square: fit the whole photo into one square of the network's size, so that all shapes inside the network are
             known. Otherwise frames are the Colorizer's, if the network can be a graph for any size.
@@ -40,24 +57,24 @@ class ColorGraph(tf.Module):
         takes_hints: whether the network takes hints.
     """
 
-    def __init__(self, colorizer: Colorizer, vividness: float = 1.0, square: bool = False) -> None:
+    def __init__(self, system: PhotoSystem, vividness: float = 1.0, square: bool = False) -> None:
         super().__init__(name="colorize")
-        self.image_size = colorizer.image_size
-        self.multiple = None if square else colorizer.multiple
+        self.image_size = system.image_size
+        self.multiple = None if square else system.multiple
         self.vividness = vividness
-        space = colorizer.space
+        space = system.space
         self.takes_hints = space.takes_hints
         self._distribution = space.distribution if isinstance(space, BinnedLabSpace) else None
-        self.network_variables = [variable.value for variable in colorizer.generator.variables]
+        self.network_variables = [variable.value for variable in system.generator.variables]
         # In a function, out of which `tf.Module` does not collect Keras's objects.
-        self._predict = _predictor(colorizer.generator, colorizer)
+        self._predict = _predictor(system.generator, space)
         if self.multiple is not None:
             try:
-                self._predict = _predictor(over_any_size(colorizer.generator), colorizer)
+                self._predict = _predictor(over_any_size(system.generator), space)
                 any_size = Inputs(tf.TensorSpec((None, None, None, 1)))
                 tf.function(self.chroma, autograph=False).get_concrete_function(any_size)
             except (ValueError, TypeError, NotImplementedError):  # DeepLab has to know the size
-                self._predict, self.multiple = _predictor(colorizer.generator, colorizer), None
+                self._predict, self.multiple = _predictor(system.generator, space), None
 
     def chroma(self, inputs: Inputs, vividness: Any = None) -> Any:
         """Run the network: inputs (B, h, w, …) at a size that it takes → ab (B, h, w, 2) in CIE units."""
@@ -100,23 +117,29 @@ class ColorGraph(tf.Module):
 
     def predict_ab(self, L: Any, vividness: Any = None) -> Any:
         """Predict ab (B, H, W, 2) in CIE units, not clipped, from the lightness (B, H, W, 1) of photos of any size."""
-        return lab.interleaved(self._chroma_of(L, self.frame(L), vividness, None))
+        return planes.interleaved(self._chroma_of(L, self.frame(L), vividness, None))
 
     def colorize(self, photos: Any, vividness: Any = None, hints: Any = None) -> Any:
         """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept.
 
-        hints: a table (B, K, 6) of `export.hints`, for a network that takes hints.
+        hints: a table (B, K, 6) of `inference.hint_table`, for a network that takes hints.
         """
-        L = lab.lightness(photos)
+        L = planes.lightness(photos)
         frame = self.frame(photos)
-        return lab.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
+        return planes.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
+
+    def colorize_floats(self, photos: Any) -> Any:
+        """Colorize photos float32 (B, H, W, 3) in [0, 1] of any size: float32 (B, H, W, 3), their lightness kept."""
+        L = rgb_to_lab(photos)[..., :1]
+        a, b = self._chroma_of(L, self.frame(photos), None, None)
+        return lab_to_rgb(clip_chroma(tf.stack([tf.squeeze(L, axis=-1), a, b], axis=-1)))
 
     def _chroma_of(self, L: Any, frame: FrameGeometry, vividness: Any, hints: Any) -> tuple[Any, Any]:
         """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1)."""
         lines = self.coefficients(_inputs(frame.fitted(L), frame, hints), frame, vividness)
         if not frame.is_whole:
             lines = tf.image.resize(lines, (frame.height, frame.width))
-        slope_a, slope_b, offset_a, offset_b = lab.planes(lines)
+        slope_a, slope_b, offset_a, offset_b = planes.split(lines)
         L = tf.squeeze(L, axis=-1)
         return slope_a * L + offset_a, slope_b * L + offset_b
 
@@ -135,7 +158,7 @@ class ColorGraph(tf.Module):
 
         def framed(photo_strips: Any) -> Any:
             L = tf.foldl(
-                lambda total, part: total + tf.matmul(part[0], lab.lightness(part[1])),
+                lambda total, part: total + tf.matmul(part[0], planes.lightness(part[1])),
                 (vertical, photo_strips),
                 initializer=tf.zeros((frame.padded_rows, width)),
                 parallel_iterations=1,
@@ -152,9 +175,9 @@ class ColorGraph(tf.Module):
             def strip_in_color(strip: Any) -> Any:
                 number, pixels = strip
                 known = _rows_of(columns, number * rows + tf.range(rows), height)
-                slope_a, slope_b, offset_a, offset_b = lab.planes(known)
-                L = lab.lightness(pixels)
-                return lab.colorized(L, slope_a * L + offset_a, slope_b * L + offset_b)
+                slope_a, slope_b, offset_a, offset_b = planes.split(known)
+                L = planes.lightness(pixels)
+                return planes.colorized(L, slope_a * L + offset_a, slope_b * L + offset_b)
 
             colored = tf.map_fn(
                 strip_in_color,
@@ -198,9 +221,8 @@ class _BilinearUp(keras.layers.Layer):
         return (batch, height and height * self.factors[0], width and width * self.factors[1], channels)
 
 
-def _predictor(network: keras.Model, colorizer: Colorizer) -> Any:
+def _predictor(network: keras.Model, space: Space) -> Any:
     """Return a function of inputs and vividness that returns ab at the frame's size, and the network's prediction."""
-    space = colorizer.space
 
     def predict(inputs: Inputs, vividness: Any) -> tuple[Any, Any]:
         condition = space.condition(space.shown(inputs))

@@ -1,4 +1,4 @@
-"""Hints in exported files: the table that callers send, and its drawing inside the graph.
+"""Hints in graphs: the table that callers send, and its drawing.
 
 A table is float32 (N, K, 6), with K rows for each of N photos. The graph draws it as `inference.hints.draw_hints` draws
 a list of `Hint`.
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.export.geometry import FrameGeometry
+from keras_colorize.inference.geometry import FrameGeometry
 from keras_colorize.inference.hints import DISC_EDGE, NEAREST_EDGE, Hint
 
 COLUMNS = ("x", "y", "radius", "a", "b", "used")

@@ -1,4 +1,4 @@
-"""The colour conversion of exported graphs: that of `keras_colorize.color` in operators that every runtime accelerates.
+"""The colour conversion of graphs for other runtimes: that of `color` in operators that every runtime accelerates.
 
 Photos are converted as planes (B, H, W), one for each channel. The runtimes broadcast a constant over a plane in one
 sweep; over (B, H, W, 1), onnxruntime takes each pixel as a row of its own, which is a hundred times slower.
@@ -30,7 +30,7 @@ def linear_table() -> np.ndarray:
 
 def lightness(rgb_u8: Any) -> Any:
     """Convert photos uint8 (…, 3) to L (…) float32 in [0, 100]."""
-    red, green, blue = planes(tf.gather(linear_table(), tf.cast(rgb_u8, tf.int32)))
+    red, green, blue = split(tf.gather(linear_table(), tf.cast(rgb_u8, tf.int32)))
     row = lab.UNIT_XYZ_FROM_RGB[1]
     return 116.0 * _f(row[0] * red + row[1] * green + row[2] * blue) - 16.0
 
@@ -48,7 +48,7 @@ def interleaved(planes: Any) -> Any:
     return tf.concat([tf.expand_dims(plane, -1) for plane in planes], axis=-1)
 
 
-def planes(x: Any) -> list[Any]:
+def split(x: Any) -> list[Any]:
     """Split (…, C) into C planes (…)."""
     return [tf.squeeze(plane, axis=-1) for plane in tf.split(x, x.shape[-1], axis=-1)]
 
