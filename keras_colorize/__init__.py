@@ -13,7 +13,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from keras_colorize.lazy import after_import, import_quietly, lazy_names
+from keras_colorize.lazy import LateClass, after_import, import_quietly, lazy_names
 
 __version__ = "0.1.0"
 
@@ -93,8 +93,15 @@ __all__ = [
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
-# Keras loads a saved model only where the classes of its layers are registered, which importing them does.
-after_import("keras", lambda: import_module("keras_colorize.models"))
+
+def _register() -> None:
+    """Register the classes of saved models, which Keras needs to load them. Importing those of layers does so."""
+    import_module("keras_colorize.models")
+    classes = import_module("keras").saving.get_custom_objects()
+    classes["keras_colorize>PhotoModel"] = LateClass("keras_colorize.inference.photo_model", "PhotoModel")
+
+
+after_import("keras", _register)
 
 # TensorFlow announces itself in some lines, two of which no variable turns off. A level of one's own shows them all.
 if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":

@@ -62,6 +62,23 @@ def import_quietly(name: str) -> None:
         sys.meta_path.insert(0, _ImportHook(name, quiet_stderr, lambda: None))
 
 
+class LateClass:
+    """Stands for a class in a registry of Keras, and imports it when Keras makes an instance of it.
+
+    Args:
+        module: that defines the class, in full.
+        name: of the class, which must have a class method `from_config`.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        """Make an instance of the class."""
+        return getattr(import_module(self._module), self._name).from_config(config)
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Hold back what this process writes to standard error, compiled code too; show it if the block raises."""

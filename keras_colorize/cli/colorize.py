@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder for the results")
     what = parser.add_argument_group("which system")
-    what.add_argument("--model", help=f"a system of the zoo that comes with weights (default: {DEFAULT_MODEL})")
+    what.add_argument(
+        "--model",
+        help=f"a system of the zoo with packaged weights, or a folder that somebody shared (default: {DEFAULT_MODEL})",
+    )
     what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
     what.add_argument("--weights", metavar="FILE", help="a file of weights; of --model unless recipe.toml is beside it")
     look = parser.add_argument_group("how it looks")
@@ -195,8 +198,8 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
 def _check_system(options: argparse.Namespace) -> None:
     """Refuse systems that do not exist, and options that do not go together, without TensorFlow."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.recipes import Recipe, packaged_sha256
-    from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.recipes import Recipe
+    from keras_colorize.runs.folder import RunFolder, find_model
 
     beam.check(options)
     if options.saved_model:
@@ -209,6 +212,6 @@ def _check_system(options: argparse.Namespace) -> None:
     elif options.weights and options.model:
         Recipe.load(options.model)
     elif not options.weights:
-        packaged_sha256(options.model or DEFAULT_MODEL)
+        find_model(options.model or DEFAULT_MODEL)
     if options.weights and not Path(options.weights).expanduser().is_file():
         raise ColorizeError(f"no file '{options.weights}'; expected weights, or --run with a run folder")

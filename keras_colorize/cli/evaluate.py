@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME…]",
         action="append",
         default=[],
-        help="the newest run of each model, or else its packaged weights (default: the newest run of all)",
+        help="the newest run of each model, or else its packaged weights (default: the newest run of all); or a folder"
+        " that somebody shared",
     )
     parser.add_argument("--run", metavar="DIR", action="append", default=[], help="a run folder; may be repeated")
     parser.add_argument("--out", default="runs", help="the folder of the run folders (default: %(default)s)")

@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--model", default=DEFAULT_MODEL, help="a system of the zoo with packaged weights (default: %(default)s)"
+        "--model",
+        default=DEFAULT_MODEL,
+        help="a system of the zoo with packaged weights, or a folder that somebody shared (default: %(default)s)",
     )
     what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
     what.add_argument("--weights", metavar="FILE", help="a file of weights, with its recipe.toml beside it")

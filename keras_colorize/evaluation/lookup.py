@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipes import packaged_names
+from keras_colorize.recipes import packaged_names, zoo_names
 from keras_colorize.runs.folder import RunFolder
 
 
@@ -17,7 +17,7 @@ def find_systems(models: Sequence[str], runs: Sequence[str], out: str | Path) ->
     """Find the newest run of each model, and the runs. A model without a run stands for its packaged weights.
 
     Args:
-        models: names of models.
+        models: names of models, or folders that somebody shared.
         runs: run folders.
         out: the folder that holds the runs. Without models and runs, its newest run is taken.
 
@@ -67,6 +67,8 @@ def check_folder(folder: Path) -> None:
 
 
 def _of_model(name: str, out: str | Path) -> RunFolder | str:
+    if name not in zoo_names() and Path(name).expanduser().is_dir():
+        return RunFolder.open(name)
     try:
         return RunFolder.newest(out, name)
     except ColorizeError:

@@ -29,15 +29,17 @@ from keras_colorize.inference.network import (
     prediction_graphs,
     side_multiple,
 )
+from keras_colorize.inference.photo_model import PhotoModel
 from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
 from keras_colorize.inference.session import SCREEN_SIDE, Session
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
 from keras_colorize.inference.versions import draw_versions
 from keras_colorize.models.layers import StochasticDropout, keep_dropout_on
 from keras_colorize.models.networks import build_generator
-from keras_colorize.models.weights import load_packaged, load_weights_file
-from keras_colorize.recipes import Recipe, packaged_sha256
-from keras_colorize.runs.folder import RunFolder
+from keras_colorize.models.weights import load_packaged, load_weights_file, save_weights
+from keras_colorize.recipes import ModelCard, Recipe
+from keras_colorize.runs.card import card_text
+from keras_colorize.runs.folder import RunFolder, file_sha256, find_model
 from keras_colorize.runs.generator import load_generator
 
 
@@ -74,11 +76,16 @@ class Colorizer:
     def from_zoo(cls, name: str = DEFAULT_MODEL) -> "Colorizer":
         """Load a system of the zoo with the weights that the package has for it.
 
+        Args:
+            name: of the system; or a folder that `save` wrote, or of a run.
+
         Raises:
-            ColorizeError: no such system, or it comes without weights.
+            ColorizeError: no such system or folder, or it comes without weights.
         """
+        found = find_model(name)
+        if isinstance(found, RunFolder):
+            return cls.from_run(found.path)
         recipe = Recipe.load(name).with_values(backbone_weights="random")
-        packaged_sha256(name)  # complains before a large network is built
         generator = build_generator(recipe)
         load_packaged(name, generator)
         return cls(generator, recipe)
@@ -87,8 +94,11 @@ class Colorizer:
     def from_run(cls, folder: str | Path) -> "Colorizer":
         """Load the generator that a run has trained.
 
+        Args:
+            folder: of the run; or one that `save` wrote, whose checksum is then checked.
+
         Raises:
-            ColorizeError: no run folder, or the run has no weights yet.
+            ColorizeError: no run folder, no weights in it yet, or damaged weights.
         """
         run = RunFolder.open(folder)
         recipe = run.recipe()
@@ -120,6 +130,62 @@ class Colorizer:
         generator = build_generator(recipe)
         load_weights_file(generator, file)
         return cls(generator, recipe)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Colorizer":
+        """Load a folder that `save` wrote.
+
+        Raises:
+            ColorizeError: no such folder, a file is missing in it, or the weights are damaged or of another recipe.
+        """
+        run = RunFolder.open(folder)
+        if not run.sha256():
+            raise ColorizeError(
+                f"{run.recipe_file} states no checksum: expected a folder that `Colorizer.save` wrote; `from_run` loads"
+                " runs"
+            )
+        return cls.from_run(run.path)
+
+    def save(self, folder: str | Path, *, card: str | None = None) -> Path:
+        """Write a folder for others: recipe, weights with their checksum, and a card.
+
+        `load`, `from_run` and `from_zoo` read it. The weights are float32, so that the colours are the same bit for
+        bit.
+
+        Args:
+            folder: a new or an empty folder.
+            card: a page of Markdown about the system, `README.md`. By default it says what the recipe tells.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ColorizeError: the folder exists and holds something.
+        """
+        run = RunFolder.make_empty(folder)
+        save_weights(self.generator, run.generator_weights)
+        parameters = self.generator.count_params()
+        text = card_text(self.recipe, parameters) if card is None else card
+        run.card_file.write_text(text, encoding="utf-8")
+        run.keep_recipe(self.recipe, ModelCard(parameters, sha256=file_sha256(run.generator_weights)))
+        return run.path
+
+    def to_keras(self, vividness: float = 1.0) -> PhotoModel:
+        """Return the whole system as one Keras model: photos in, the same photos in colour out.
+
+        The model takes (B, H, W, 1 or 3), uint8 or floats in [0, 1]. It saves as `.keras`, and
+        `keras.models.load_model` loads it after `import keras_colorize`. It has a copy of the weights, which are
+        frozen.
+
+        Args:
+            vividness: built in, 0 to 10; 1 is the system's own.
+
+        Raises:
+            ColorizeError: `vividness` is out of range.
+        """
+        generator = keras.models.clone_model(self.generator)
+        generator.set_weights(self.generator.get_weights())
+        return PhotoModel(generator, self.recipe, vividness)
 
     @property
     def stochastic(self) -> bool:

@@ -2,7 +2,6 @@
 
 import keras
 
-from keras_colorize.errors import ColorizeError
 from keras_colorize.models.layers import keep_dropout_on
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import load_weights
@@ -18,12 +17,9 @@ def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
         recipe: the run's, with any values replaced that do not change the network.
 
     Raises:
-        ColorizeError: the run has no weights yet, or they do not fit the recipe.
+        ColorizeError: the run has no weights yet, or they are damaged or do not fit the recipe.
     """
-    if not folder.generator_weights.is_file():
-        raise ColorizeError(
-            f"{folder} has no {folder.generator_weights.name} yet: let it train to its first checkpoint"
-        )
+    folder.check_weights()
     # The file holds a backbone's weights too, so a backbone starts from random ones and nothing is downloaded.
     recipe = recipe.with_values(backbone_weights="random")
     generator = build_generator(recipe)
