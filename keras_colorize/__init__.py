@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ColorizeError": "errors",
     "Colorizer": "inference.colorizer",
+    "FilmSettings": "video.settings",
     "FolderSettings": "batch.plan",
     "GANTrainer": "training.gan",
     "Hint": "inference.hints",
@@ -31,6 +32,7 @@ _HOMES = {
     "build_generator": "models.networks",
     "build_stages": "training.stages",
     "colorize": "inference.colorizer",
+    "colorize_film": "video.film",
     "colorize_folder": "batch.folder",
     "get_space": "color.spaces",
     "lab_to_rgb": "color.lab",
@@ -63,10 +65,13 @@ if TYPE_CHECKING:
     from keras_colorize.training.gan import GANTrainer
     from keras_colorize.training.stages import build_stages
     from keras_colorize.training.supervised import SupervisedTrainer
+    from keras_colorize.video.film import colorize_film
+    from keras_colorize.video.settings import FilmSettings
 
 __all__ = [
     "ColorizeError",
     "Colorizer",
+    "FilmSettings",
     "FolderSettings",
     "GANTrainer",
     "Hint",
@@ -79,6 +84,7 @@ __all__ = [
     "build_generator",
     "build_stages",
     "colorize",
+    "colorize_film",
     "colorize_folder",
     "get_space",
     "lab_to_rgb",

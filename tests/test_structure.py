@@ -30,7 +30,7 @@ LEVELS = {
     "data": 4,
     **dict.fromkeys(("metrics", "models"), 5),
     "runs": 6,
-    "training": 7,
+    **dict.fromkeys(("training", "video"), 7),
     **dict.fromkeys(("convert", "inference"), 8),
     **dict.fromkeys(("batch", "evaluation"), 9),
     **dict.fromkeys(("export", "demo_server"), 10),
@@ -46,6 +46,7 @@ LIGHT = (
     "cli", "recipes", "recipes.shrink", "runs.folder", "batch.plan", "beam.options", "beam.jobs",
     "convert.destinations", "export.request", "evaluation.lookup", "evaluation.protocols",
     "evaluation.report.quiz", "demo_server", "images",
+    "video.settings",
 )  # fmt: skip
 # Modules are nouns of the field: no adjectives, participles or gerunds.
 NO_NOUNS = {"served", "packed", "extras", "cheap_color", "quiet", "deep", "opened", "finished"}

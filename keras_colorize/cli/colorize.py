@@ -72,7 +72,9 @@ def run(options: argparse.Namespace) -> int:
     from keras_colorize.batch.write import make_out
 
     settings = _settings(options)
-    _check_system(options)
+    beam.check(options)
+    if not options.saved_model:
+        check_system(options)
     out = Path(options.out).expanduser()
     plan = plan_jobs(options.paths, out, settings)
     if plan.is_done:
@@ -86,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
         jobs = tuple(absolute_jobs(jobs))
     load_tensorflow()
-    colorizer = None if options.runner else _load_colorizer(options)
+    colorizer = None if options.runner else load_colorizer(options)
     if colorizer is not None:
         if settings.samples > 1:
             colorizer.check_samples()
@@ -102,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     tally = Tally(len(jobs))
     drawn: list[Path] = []
     if options.runner:
-        outcome = beam.colorize(options, jobs, out, settings, lambda: _load_colorizer(options), console)
+        outcome = beam.colorize(options, jobs, out, settings, lambda: load_colorizer(options), console)
         tally.done, tally.errors, tally.remarks = outcome.done, outcome.errors, outcome.remarks
         tally.in_color = outcome.in_color
         tally.skipped = sum(not job.missing for job in jobs)
@@ -169,7 +171,8 @@ def _draw_sheet(console: "Console", plan: "Plan", tally: Tally, stop: "Interrupt
     return drawn
 
 
-def _load_colorizer(options: argparse.Namespace) -> "Colorizer":
+def load_colorizer(options: argparse.Namespace) -> "Colorizer":
+    """Load the system that the options name: of a run, a file of weights, or the zoo."""
     from keras_colorize.inference.colorizer import Colorizer
 
     if options.run:
@@ -195,15 +198,12 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
     return FolderSettings(edges=not options.no_edges, max_pixels=max_pixels, **given)
 
 
-def _check_system(options: argparse.Namespace) -> None:
+def check_system(options: argparse.Namespace) -> None:
     """Refuse systems that do not exist, and options that do not go together, without TensorFlow."""
     from keras_colorize.errors import ColorizeError
     from keras_colorize.recipes import Recipe
     from keras_colorize.runs.folder import RunFolder, find_model
 
-    beam.check(options)
-    if options.saved_model:
-        return
     if options.run and (options.model or options.weights):
         other = "--model" if options.model else "--weights"
         raise ColorizeError(f"--run and {other} name different systems: give one of the two")

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -41,6 +41,9 @@ from keras_colorize.recipes import ModelCard, Recipe
 from keras_colorize.runs.card import card_text
 from keras_colorize.runs.folder import RunFolder, file_sha256, find_model
 from keras_colorize.runs.generator import load_generator
+
+if TYPE_CHECKING:
+    from keras_colorize.video.read import FilmFrame
 
 
 class Colorizer:
@@ -284,6 +287,45 @@ class Colorizer:
         sample = self.sampler(frame, count, seed, vividness)
         return (photos.result([self.finish(pixels, frame, sample(number), edges)]) for number in range(count))
 
+    def film(
+        self,
+        path: str | Path,
+        *,
+        vividness: float = 1.0,
+        edges: bool = True,
+        steady: bool = True,
+        hints: Hints = (),
+        fps: float | None = None,
+    ) -> "Iterator[FilmFrame]":
+        """Yield the frames of a film in colour, in steady colours that follow the motion; a few are in memory.
+
+            for frame in colorizer.film("old.mp4"):
+                show(frame.pixels, frame.time)
+
+        `colorize_film` writes a film with its sound, and goes on after a crash. It needs the extra `video`.
+
+        Args:
+            path: a file, or a folder of numbered frames.
+            vividness, edges: as in a call.
+            steady: otherwise each frame is coloured on its own, and flickers.
+            hints: colours at places of frames, `TimedHint`s, for a network that takes them; each is carried through its
+                shot.
+            fps: frames per second of a folder of frames, 24 by default.
+
+        Yields:
+            frames with `number`, `time` in seconds, and `pixels`, rgb (H, W, 3), upright.
+
+        Raises:
+            ColorizeError: there is no such film, it does not decode, or a value is out of range.
+        """
+        from keras_colorize.video.settings import FilmSettings, check_installed
+
+        check_installed()
+        from keras_colorize.video.film import film_frames
+
+        settings = FilmSettings(vividness=vividness, edges=edges, steady=steady, hints=hints, fps=fps)
+        return film_frames(self, path, settings)
+
     def session(self, photo: PhotoLike, *, side: int = SCREEN_SIDE) -> Session:
         """Open a photo for edits: quick previews while hints and vividness change, and the result at full size.
 
@@ -345,8 +387,10 @@ class Colorizer:
 
     # The steps of a call, for callers that overlap them.
 
-    def frame(self, pixels: np.ndarray, hints: Hints = ()) -> Frame:
+    def frame(self, pixels: np.ndarray, hints: Hints = (), picture: tuple[slice, slice] | None = None) -> Frame:
         """Frame a photo (H, W) or (H, W, 3), uint8, uint16 or float32 in [0, 1], for the network.
+
+        picture: rows and columns of the picture in its border; it is looked for unless given.
 
         Raises:
             ColorizeError: a hint lies outside the photo, or the network takes none.
@@ -354,7 +398,7 @@ class Colorizer:
         given = hints_on(hints, *pixels.shape[:2])
         if given:
             self.check_takes_hints()
-        return frame_photo(pixels, self.image_size, self.multiple, given)
+        return frame_photo(pixels, self.image_size, self.multiple, given, picture)
 
     def predict(self, frames: Sequence[Frame], vividness: float = 1.0) -> list[np.ndarray]:
         """Predict the chroma ab (h, w, 2) in CIE units of each frame, at its size; frames of one shape share a call."""

@@ -69,7 +69,13 @@ class Frame:
         )
 
 
-def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequence[Hint] = ()) -> Frame:
+def frame_photo(
+    pixels: np.ndarray,
+    size: int,
+    multiple: int | None,
+    hints: Sequence[Hint] = (),
+    picture: tuple[slice, slice] | None = None,
+) -> Frame:
     """Leave out a photo's plain border, scale the picture in it and pad it for a network.
 
     Args:
@@ -79,13 +85,14 @@ def frame_photo(pixels: np.ndarray, size: int, multiple: int | None, hints: Sequ
             long side keeps its proportion. `None` for a network that takes squares of `size` only: the long side is
             scaled to it.
         hints: colours at places of the photo.
+        picture: rows and columns of the picture in its border; it is looked for unless given.
 
     Raises:
         ColorizeError: a hint lies outside the photo.
     """
     check_hints(hints, *pixels.shape[:2])
     photo_size = pixels.shape[0], pixels.shape[1]
-    picture = find_border(pixels)
+    picture = picture or find_border(pixels)
     pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
     L = _lightness(resize_8_bits(pixels, height, width))
