@@ -7,7 +7,6 @@ and row.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +32,7 @@ from keras_colorize.metrics import (
     psnr,
     ssim_channels,
 )
+from keras_colorize.tensor import Tensor
 
 # A disc of this radius is a square of three pixels: the hint of the papers that give PSNR over the number of hints.
 _HINT_RADIUS = 1.5
@@ -68,7 +68,7 @@ class _RowValues:
     histogram: np.ndarray | None = None
     features: ImageSet | None = None
 
-    def update(self, values: dict[str, Any], pictures: np.ndarray) -> None:
+    def update(self, values: dict[str, Tensor], pictures: np.ndarray) -> None:
         histogram = values.pop(_HISTOGRAM).numpy().astype(np.int64)
         self.histogram = histogram if self.histogram is None else self.histogram + histogram
         self.means.update(values)
@@ -186,7 +186,7 @@ class _Metrics:
         self.compare = tf.function(_compare, autograph=False, input_signature=[rgb_u8, ab, rgb_u8])
 
 
-def _compare(truth_u8: Any, truth_ab: Any, rgb_u8: Any) -> dict[str, Any]:
+def _compare(truth_u8: Tensor, truth_ab: Tensor, rgb_u8: Tensor) -> dict[str, Tensor]:
     """Return all metrics of pictures beside the true photos."""
     described = _describe(rgb_u8)
     ab = described.pop(_AB)
@@ -203,7 +203,7 @@ def _compare(truth_u8: Any, truth_ab: Any, rgb_u8: Any) -> dict[str, Any]:
     }
 
 
-def _describe(rgb_u8: Any) -> dict[str, Any]:
+def _describe(rgb_u8: Tensor) -> dict[str, Tensor]:
     """Return the metrics of pictures that need no truth, their histogram and their chroma."""
     ab = rgb_to_lab(rgb_from_u8(rgb_u8))[..., 1:]
     histogram = ab_histogram(ab)

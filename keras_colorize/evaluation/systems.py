@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +19,7 @@ from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.hints import Hint
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.tensor import Tensor
 
 
 class FramedBatch:
@@ -106,11 +106,11 @@ class System:
         return sha.hexdigest()[:16]
 
     @functools.cached_property
-    def _painter(self) -> Callable[[Any], Any]:
+    def _painter(self) -> Callable[[Tensor], Tensor]:
         generator, space, own = self.colorizer.generator, self.colorizer.space, self.image_size
 
         @tf.function(autograph=False, reduce_retracing=True)
-        def paint(rgb_u8: Any) -> Any:
+        def paint(rgb_u8: Tensor) -> Tensor:
             L = rgb_to_lab(rgb_from_u8(rgb_u8))[..., :1]
             inputs = Inputs(_resized(L, own))
             painted = space.merge(inputs, generator(space.condition(inputs), training=False))
@@ -137,7 +137,7 @@ def load_systems(found: Sequence[RunFolder | str]) -> list[System]:
     return systems
 
 
-def _resized(images: Any, size: int) -> Any:
+def _resized(images: Tensor, size: int) -> Tensor:
     if images.shape[1] == size:
         return images
     return ops.image.resize(images, (size, size), interpolation="bilinear", antialias=True, data_format="channels_last")

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_colorize.tensor import Tensor
+
 # `kind` returns positions in this list.
 KINDS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "WebP")
 UNKNOWN, JPEG, PNG, GIF, BMP, WEBP = range(len(KINDS))
@@ -22,7 +24,7 @@ _ENTRIES = 512
 _ORIENTATION_TAG = 0x0112
 
 
-def kind(contents: Any) -> Any:
+def kind(contents: Tensor) -> Tensor:
     """Tell the format of encoded bytes (scalar string) from their first bytes: scalar int32, a position in `KINDS`."""
     head = _bytes(contents, 0, 16)
     signatures = (
@@ -37,7 +39,7 @@ def kind(contents: Any) -> Any:
     return tf.where(tf.logical_and(_starts(head, b"RIFF"), _starts(head, b"WEBP", 8)), WEBP, found)
 
 
-def size(contents: Any, kind: Any) -> Any:
+def size(contents: Tensor, kind: Tensor) -> Tensor:
     """Read the height and width that the header claims: int64 (2,); -1 where it claims none.
 
     Raises:
@@ -45,20 +47,20 @@ def size(contents: Any, kind: Any) -> Any:
     """
     head = _bytes(contents, 0, 32)
 
-    def jpeg() -> Any:
+    def jpeg() -> Tensor:
         return tf.cast(tf.io.extract_jpeg_shape(contents, output_type=tf.int32)[:2], tf.int64)
 
-    def png() -> Any:
+    def png() -> Tensor:
         return tf.stack([_big(head, 20, 4), _big(head, 16, 4)])
 
-    def gif() -> Any:
+    def gif() -> Tensor:
         return tf.stack([_little(head, 8, 2), _little(head, 6, 2)])
 
-    def bmp() -> Any:
+    def bmp() -> Tensor:
         height, width = _little(head, 22, 4), _little(head, 18, 4)
         return tf.stack([tf.where(height >= 1 << 31, (1 << 32) - height, height), width])  # negative: from the top
 
-    def webp() -> Any:
+    def webp() -> Tensor:
         lossless = _little(head, 21, 4)
         extended = tf.stack([_little(head, 27, 3) + 1, _little(head, 24, 3) + 1])
         simple = tf.stack([_little(head, 28, 2) % (1 << 14), _little(head, 26, 2) % (1 << 14)])
@@ -69,7 +71,7 @@ def size(contents: Any, kind: Any) -> Any:
     return tf.switch_case(kind, [lambda: none, jpeg, png, gif, bmp, webp])
 
 
-def orientation(contents: Any, kind: Any) -> Any:
+def orientation(contents: Tensor, kind: Tensor) -> Tensor:
     """Read the EXIF orientation of encoded bytes, 1 to 8: scalar int32. It is 1 where there is none or a wrong one."""
     start = tf.switch_case(
         kind,
@@ -85,10 +87,10 @@ def orientation(contents: Any, kind: Any) -> Any:
     return tf.cond(start >= 0, lambda: _tag(_bytes(contents, start, _EXIF_BYTES)), lambda: tf.constant(1))
 
 
-def upright(photo: Any, orientation: Any) -> Any:
+def upright(photo: Tensor, orientation: Tensor) -> Tensor:
     """Turn stored pixels (H, W, C) upright."""
 
-    def transposed(x: Any) -> Any:
+    def transposed(x: Tensor) -> Tensor:
         return tf.transpose(x, (1, 0, 2))
 
     turns = [
@@ -104,11 +106,11 @@ def upright(photo: Any, orientation: Any) -> Any:
     return tf.switch_case(orientation - 1, turns)
 
 
-def _find(contents: Any, start: int, step: Any) -> Any:
+def _find(contents: Tensor, start: int, step: Tensor) -> Tensor:
     """Walk segments or chunks until one holds EXIF; return the place of its TIFF header, or -1."""
     length = tf.strings.length(contents)
 
-    def look(at: Any, _: Any) -> tuple[Any, Any]:
+    def look(at: Tensor, _: Any) -> tuple[Tensor, Tensor]:
         return step(_bytes(contents, at, 16), at)
 
     _, found = tf.while_loop(
@@ -125,7 +127,7 @@ def _find(contents: Any, start: int, step: Any) -> Any:
 # block (-1 where this is none).
 
 
-def _jpeg_segment(head: Any, at: Any) -> tuple[Any, Any]:
+def _jpeg_segment(head: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
     marker, length = _big(head, 1, 1), _next(_big(head, 2, 2))
     exif = tf.logical_and(marker == 0xE1, _starts(head, b"Exif\x00\x00", 4))
     # Pixels follow SOS (DA), EOI (D9) is the end, another FF is padding.
@@ -134,27 +136,27 @@ def _jpeg_segment(head: Any, at: Any) -> tuple[Any, Any]:
     return tf.where(ends, -1, following), tf.where(exif, at + 10, -1)
 
 
-def _png_chunk(head: Any, at: Any) -> tuple[Any, Any]:
+def _png_chunk(head: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
     following = at + 12 + _next(_big(head, 0, 4))
     return tf.where(_starts(head, b"IEND", 4), -1, following), tf.where(_starts(head, b"eXIf", 4), at + 8, -1)
 
 
-def _webp_chunk(head: Any, at: Any) -> tuple[Any, Any]:
+def _webp_chunk(head: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
     length = _next(_little(head, 4, 4))
     start = at + 8 + tf.where(_starts(head, b"Exif\x00\x00", 8), 6, 0)  # some writers keep JPEG's prefix
     return at + 8 + length + length % 2, tf.where(_starts(head, b"EXIF"), start, -1)
 
 
-def _next(length: Any) -> Any:
+def _next(length: Tensor) -> Tensor:
     """Cut a claimed length to an int32 that cannot overflow when it is added to a position."""
     return tf.cast(tf.clip_by_value(length, 0, 1 << 30), tf.int32)
 
 
-def _tag(block: Any) -> Any:
+def _tag(block: Tensor) -> Tensor:
     """Read the orientation from a TIFF header and its first directory, bytes (n,) int64."""
     little = block[0] == 0x49  # "II", else "MM"
 
-    def number(at: Any, count: int) -> Any:
+    def number(at: Tensor, count: int) -> Tensor:
         return tf.where(little, _little(block, at, count), _big(block, at, count))
 
     directory = number(4, 4)
@@ -166,29 +168,29 @@ def _tag(block: Any) -> Any:
     return tf.where(fits, tf.cast(value, tf.int32), 1)
 
 
-def _bytes(contents: Any, at: Any, count: int) -> Any:
+def _bytes(contents: Tensor, at: Tensor, count: int) -> Tensor:
     """Return `count` bytes from a position on as int64, with zeros beyond the end."""
     at = tf.minimum(at, tf.strings.length(contents))
     found = tf.io.decode_raw(tf.strings.substr(contents, at, count), tf.uint8)
     return tf.cast(tf.concat([found, tf.zeros([count - tf.size(found)], tf.uint8)], axis=0), tf.int64)
 
 
-def _starts(data: Any, expected: bytes, at: int = 0) -> Any:
+def _starts(data: Tensor, expected: bytes, at: int = 0) -> Tensor:
     return tf.reduce_all(data[at : at + len(expected)] == tf.constant(list(expected), tf.int64))
 
 
-def _gathered(data: Any, at: Any) -> Any:
+def _gathered(data: Tensor, at: Tensor) -> Tensor:
     """Return the bytes at positions, 0 beyond the end."""
     at = tf.cast(at, tf.int64)
     last = tf.size(data, out_type=tf.int64) - 1
     return tf.where(tf.logical_and(at >= 0, at <= last), tf.gather(data, tf.clip_by_value(at, 0, last)), 0)
 
 
-def _big(data: Any, at: Any, count: int) -> Any:
+def _big(data: Tensor, at: Tensor, count: int) -> Tensor:
     """Read an unsigned number of `count` bytes, most significant first."""
     return sum(_gathered(data, at + i) * 256 ** (count - 1 - i) for i in range(count))
 
 
-def _little(data: Any, at: Any, count: int) -> Any:
+def _little(data: Tensor, at: Tensor, count: int) -> Tensor:
     """Read an unsigned number of `count` bytes, least significant first."""
     return sum(_gathered(data, at + i) * 256**i for i in range(count))

@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_u8
 from keras_colorize.hardware import processors
 from keras_colorize.inference.frame import BLOCK, WHITE, Frame, grey_lightness
+from keras_colorize.tensor import Tensor
 
 # Of the windows, in pixels and squared units of L at the network's size.
 # [choice] Measured (docs/inference.md): nearer to the truth than bilinear on sharp photos, grainy ones too.
@@ -56,7 +57,7 @@ def finish_photos(
     photos: Sequence[np.ndarray], frames: Sequence[Frame], chromas: Sequence[np.ndarray], edges: bool = True
 ) -> list[np.ndarray]:
     """Finish each photo bit for bit as `finish_photo` does; small ones of one shape without a border share the work."""
-    alike: dict[Any, list[int]] = {}
+    alike: dict[object, list[int]] = {}
     for number, (pixels, frame) in enumerate(zip(photos, frames, strict=True)):
         place = (frame.rows.start, frame.rows.stop, frame.columns.start, frame.columns.stop)
         bordered = pixels[frame.picture].shape != pixels.shape
@@ -75,11 +76,11 @@ def finish_photos(
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _lines(L: Any, ab: Any, edges: bool) -> Any:
+def _lines(L: Tensor, ab: Tensor, edges: bool) -> Tensor:
     return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
 
 
-def guided_coefficients(L: Any, ab: Any, radius: int = RADIUS, epsilon: float = EPSILON) -> Any:
+def guided_coefficients(L: Tensor, ab: Tensor, radius: int = RADIUS, epsilon: float = EPSILON) -> Tensor:
     """Write chroma as a linear function of lightness around each place, so that it can be enlarged along edges.
 
     In each window a line is fitted by least squares, and a place takes the mean slope of all windows over it, as in the
@@ -111,7 +112,7 @@ def guided_coefficients(L: Any, ab: Any, radius: int = RADIUS, epsilon: float = 
     return ops.concatenate([slope, ab - slope * L], axis=-1)
 
 
-def constant_coefficients(ab: Any) -> Any:
+def constant_coefficients(ab: Tensor) -> Tensor:
     """Write chroma `(B, h, w, 2)` in the same form, but without lightness: enlarged, it is bilinear."""
     return ops.concatenate([ops.zeros_like(ab), ab], axis=-1)
 
@@ -196,7 +197,7 @@ class _Strip(NamedTuple):
     weights: np.ndarray
     known: np.ndarray
 
-    def colored(self, L: Any, dtype: str) -> np.ndarray:
+    def colored(self, L: Tensor, dtype: str) -> np.ndarray:
         """Return rgb (B, rows, columns, 3) of the part, whose lightness is L (n,)."""
         shape = (self.known.shape[1], len(self.weights), self.known.shape[3], 3)
         block = _color_block(L, self.weights, self.known, dtype=dtype).numpy()
@@ -220,7 +221,7 @@ def _strips(shape: tuple[int, ...], coefficients: np.ndarray) -> Iterator[_Strip
                 yield _Strip(part, weights, columns[:, :, first : first + weights.shape[1], part[2]])
 
 
-def _box_mean(x: Any, radius: int) -> Any:
+def _box_mean(x: Tensor, radius: int) -> Tensor:
     """Average (B, h, w, C) over the square window around each place; at the borders over the part that exists."""
     side = 2 * radius + 1
     x = ops.average_pool(x, (side, 1), strides=1, padding="same")
@@ -262,7 +263,7 @@ def _row_weights(rows: slice, height: int, known: int) -> tuple[int, np.ndarray]
     return first, weights
 
 
-def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Any]:
+def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Tensor]:
     """Return a function that turns a part of the photos into L, (n,) float32 in [0, 100]."""
     if pixels.ndim == 3 and pixels.dtype != np.float32:
         table = grey_lightness(pixels.dtype.name)
@@ -275,7 +276,7 @@ def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Any]:
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _lightness_block(pixels: Any, dtype: str) -> Any:
+def _lightness_block(pixels: Tensor, dtype: str) -> Tensor:
     """Convert pixels (n, 1 or 3) to L, (n,) float32."""
     count = tf.shape(pixels)[0]
     padded = tf.ensure_shape(tf.pad(pixels, [[0, BLOCK - count], [0, 0]]), (BLOCK, pixels.shape[1]))
@@ -283,13 +284,13 @@ def _lightness_block(pixels: Any, dtype: str) -> Any:
 
 
 @functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_lightness(pixels: Any, dtype: str) -> Any:
+def _compiled_lightness(pixels: Tensor, dtype: str) -> Tensor:
     rgb = tf.cast(pixels, tf.float32) / WHITE[dtype]
     return rgb_to_lab(tf.broadcast_to(rgb, (BLOCK, 3)))[:, 0]
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _color_block(L: Any, weights: Any, columns: Any, dtype: str) -> Any:
+def _color_block(L: Tensor, weights: Tensor, columns: Tensor, dtype: str) -> Tensor:
     """Colour n pixels of B photos: rgb (BLOCK, 3) of the photos' type, the first n of them filled.
 
     L is (n,), the row weights are (rows, k), the enlarged columns (4, B, k, n / B / rows).
@@ -307,14 +308,14 @@ def _color_block(L: Any, weights: Any, columns: Any, dtype: str) -> Any:
 
 
 @functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_lab(L: Any, coefficients: Any) -> Any:
+def _compiled_lab(L: Tensor, coefficients: Tensor) -> Tensor:
     a = coefficients[0] * L + coefficients[2]
     b = coefficients[1] * L + coefficients[3]
     return clip_chroma(tf.stack([L, a, b], axis=-1))
 
 
 @functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_rgb(lab: Any, dtype: str) -> Any:
+def _compiled_rgb(lab: Tensor, dtype: str) -> Tensor:
     rgb = lab_to_rgb(lab)
     if dtype == "uint8":
         return rgb_to_u8(rgb)

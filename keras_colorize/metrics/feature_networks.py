@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.tensor import Tensor
 
 INCEPTION_2015 = "inception-2015-12-05"
 KERAS_INCEPTION = "keras-inception-v3"
@@ -44,9 +45,9 @@ class FeatureNetwork:
 
     label: str
     features: int
-    function: Callable[[np.ndarray], Any]
+    function: Callable[[np.ndarray], Tensor]
 
-    def __call__(self, rgb_u8: Any) -> np.ndarray:
+    def __call__(self, rgb_u8: Tensor) -> np.ndarray:
         """Return the features (B, D) float32 of a batch (B, H, W, 3) of uint8 RGB photos.
 
         Raises:
@@ -114,7 +115,7 @@ def keras_network(model: keras.Model, label: str) -> FeatureNetwork:
     size = shape[1:3]
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
-    def features(rgb_u8: Any) -> Any:
+    def features(rgb_u8: Tensor) -> Tensor:
         return tf.cast(model(_resized(rgb_u8, size), training=False), tf.float32)
 
     return _tried(label, features)
@@ -185,13 +186,13 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _resized(rgb_u8: Any, size: Any) -> Any:
+def _resized(rgb_u8: Tensor, size: Any) -> Tensor:
     """Return photos as float32 in 0…255, resized to `size` (height, width) where that is fixed."""
     rgb = tf.cast(rgb_u8, tf.float32)
     return rgb if None in size else tf.image.resize(rgb, size, method="bilinear", antialias=True)
 
 
-def _tried(label: str, function: Callable[[np.ndarray], Any]) -> FeatureNetwork:
+def _tried(label: str, function: Callable[[np.ndarray], Tensor]) -> FeatureNetwork:
     """Try the function on two black photos, so that a network that does not fit fails before any work starts."""
     try:
         shape = tuple(function(np.zeros((2, 64, 64, 3), np.uint8)).shape)

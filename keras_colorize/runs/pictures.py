@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
 from keras_colorize.color.spaces import Space, grey
 from keras_colorize.runs.log import Row
+from keras_colorize.tensor import Tensor
 
 GAP = 4
 HEADING = 22
@@ -45,14 +45,14 @@ def photo_grid(
     return sheet
 
 
-def colorized(generator: keras.Model, space: Space, rgb_u8: Any) -> np.ndarray:
+def colorized(generator: keras.Model, space: Space, rgb_u8: Tensor) -> np.ndarray:
     """The system's colours of photos: rgb_u8 (N, S, S, 3) → rgb_u8 of the same shape, their own lightness kept."""
     inputs, _ = space.split(rgb_from_u8(rgb_u8))
     prediction = generator(space.condition(inputs), training=False)
     return np.asarray(rgb_to_u8(space.colorize(inputs, prediction)))
 
 
-def decolorized(space: Space, rgb_u8: Any) -> np.ndarray:
+def decolorized(space: Space, rgb_u8: Tensor) -> np.ndarray:
     """Photos without their colour, lightness kept: rgb_u8 (N, S, S, 3) in and out."""
     return np.asarray(rgb_to_u8(grey(space.split(rgb_from_u8(rgb_u8))[0].lightness)))
 
