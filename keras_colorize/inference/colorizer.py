@@ -321,7 +321,7 @@ class Colorizer:
         from keras_colorize.video.settings import FilmSettings, check_installed
 
         check_installed()
-        from keras_colorize.video.film import film_frames
+        from keras_colorize.video.pipeline import film_frames
 
         settings = FilmSettings(vividness=vividness, edges=edges, steady=steady, hints=hints, fps=fps)
         return film_frames(self, path, settings)

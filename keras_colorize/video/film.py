@@ -1,55 +1,28 @@
-"""Films in colour: the steps from frame to frame side by side in threads, and the file that they become."""
+"""A film in colour: a file, made in segments that survive a crash, or a folder of frames."""
 
 import hashlib
-import queue
 import shutil
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.progress import Advance
-from keras_colorize.video.hints import CarriedHints, carry_hints
-from keras_colorize.video.motion import Motion, find_motion, follow
-from keras_colorize.video.propagation import Opinion, Trail, propagate
-from keras_colorize.video.read import FilmFrame, FilmSource, open_film
+from keras_colorize.video.pipeline import ColoredFrame, color_frames, rate_of, scaled_hints
+from keras_colorize.video.propagation import Trail
+from keras_colorize.video.read import FilmSource, open_film
 from keras_colorize.video.segments import SEGMENT_FRAMES, Segments, digest_of
 from keras_colorize.video.settings import FilmSettings
 from keras_colorize.video.write import CODECS, FrameFiles, SegmentEncoder, check_streams, codec_for, is_folder, join
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
-    from keras_colorize.inference.hints import Hint
 
-T = TypeVar("T")
-
-EVERY = 2  # [choice] The network is asked about every second frame: more cost time and bring nothing (docs/film.md).
-BATCH = 8  # frames in one call of the network; segments are a multiple of it
-_SAMPLES = 12  # frames of a film in which a plain border is looked for
-_BYTES_WAITING = 100_000_000  # of frames between two steps
 _ROOM_LEFT = 200_000_000  # bytes that are never filled
-
-Picture = tuple[slice, slice]
-
-
-@dataclass(frozen=True, eq=False)
-class ColoredFrame:
-    """A frame in colour.
-
-    frame: as it was read.
-    pixels: rgb (H, W, 3) of the type of the frame's.
-    trail: from which the next frame goes on; None where there is nothing yet.
-    """
-
-    frame: FilmFrame
-    pixels: np.ndarray
-    trail: Trail | None
 
 
 @dataclass(frozen=True)
@@ -72,28 +45,6 @@ class FilmResult:
     lost: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
     stopped: bool = False
-
-
-def film_frames(colorizer: "Colorizer", path: str | Path, settings: FilmSettings | None = None) -> Iterator[FilmFrame]:
-    """Yield the frames of a film in colour; only a few of them are in memory.
-
-    Args:
-        path: a file, or a folder of numbered frames.
-        settings: see `FilmSettings`; those about the written film have no meaning here.
-
-    Yields:
-        frames whose `pixels` are rgb (H, W, 3), upright.
-
-    Raises:
-        ColorizeError: there is no such film, or it does not decode; at once.
-    """
-    settings = settings or FilmSettings()
-    source = open_film(path, _rate(settings))
-    scaled_hints(colorizer, source, settings)
-    return (
-        replace(colored.frame, pixels=colored.pixels, picture=None)
-        for colored in color_frames(colorizer, source, settings, 0, None)
-    )
 
 
 def colorize_film(
@@ -123,13 +74,15 @@ def colorize_film(
         OSError: the disk is full or may not be written.
     """
     settings, out = settings or FilmSettings(), Path(out).expanduser()
-    source = open_film(path, _rate(settings))
+    source = open_film(path, rate_of(settings))
     if source.path.resolve() == out.resolve():
         raise ColorizeError(f"`out` '{out}' is the film itself: choose another name")
     folder = is_folder(out)
     codec = None if folder else codec_for(settings.codec, out, source.format.bits)
     if not folder and not out.absolute().parent.is_dir():
         raise ColorizeError(f"`out` '{out}' lies in no folder: make '{out.absolute().parent}' first")
+    if folder and out.is_dir() and any(out.iterdir()) and not (settings.resume or settings.overwrite):
+        raise ColorizeError(f"`out` '{out}' holds files: `overwrite` replaces frames, `resume` goes on")
     remarks = [] if folder else check_streams(source, out)
     segments = Segments(out, _description(colorizer, source, settings, codec), settings.resume, settings.overwrite)
     segments.begin()
@@ -199,7 +152,7 @@ class _Work:
             return
         film = self._source.format
         if self._codec is None:
-            each = film.width * film.height * 3 * ((film.bits > 8 and 2) or 1) * 0.7
+            each = film.width * film.height * 3 * (2 if film.bits > 8 else 1) * 0.7
         else:
             each = film.width * film.height * CODECS[self._codec].bits / 8
         if len(self._times) and self._codec is not None:
@@ -290,207 +243,6 @@ def stretches_of(times: list[float], gap: float) -> tuple[tuple[float, float], .
         else:
             stretches.append((time, time))
     return tuple(stretches)
-
-
-# Colour
-
-
-def color_frames(
-    colorizer: "Colorizer", source: FilmSource, settings: FilmSettings, first: int = 0, trail: Trail | None = None
-) -> Generator[ColoredFrame]:
-    """Colorize the frames of an open film from a number on.
-
-    Three threads decode, ask the network, and finish, while the caller does something with the frames.
-
-    Args:
-        first: a multiple of `BATCH`.
-        trail: of the frame before the first.
-    """
-    picture = find_picture(colorizer, source)
-    film = source.format
-    waiting = max(2, min(2 * BATCH, _BYTES_WAITING // (film.width * film.height * (3 if film.bits == 8 else 6))))
-    frames = _until(source.frames(first), settings.preview)
-    hints = scaled_hints(colorizer, source, settings)
-    carried = carry_hints(colorizer, source, hints, picture) if hints else {}
-
-    def finish(item: tuple[Opinion, Trail | None]) -> ColoredFrame:
-        opinion, trail = item
-        frame, framed = opinion.subject
-        ab = trail.ab if trail is not None and opinion.ab is not None else None
-        if ab is None:
-            ab = np.zeros((*framed.shape, 2), np.float32)
-        return ColoredFrame(frame, colorizer.finish(frame.pixels, framed, ab, settings.edges), trail)
-
-    with closing(in_thread(frames, waiting, "decode")) as decoded:
-        opinions = _opinions(colorizer, decoded, settings, picture, carried, trail)
-        if settings.steady:
-            shown: Iterator[tuple[Opinion, Trail | None]] = propagate(opinions, trail)
-        else:
-            shown = ((each, _alone(each)) for each in opinions)
-        with closing(in_thread(shown, waiting, "network")) as steady:  # noqa: SIM117
-            with closing(in_thread(map(finish, steady), waiting, "finish")) as finished:
-                yield from finished
-
-
-def scaled_hints(colorizer: "Colorizer", source: FilmSource, settings: FilmSettings) -> tuple["Hint", ...]:
-    """Return the hints of the settings in pixels of the film.
-
-    Raises:
-        ColorizeError: one lies outside the film, or the network takes none.
-    """
-    given: Any = settings.hints
-    hints = getattr(given, "hints", given)
-    if not hints:
-        return ()
-    colorizer.check_takes_hints()
-    height, width = source.format.height, source.format.width
-    if hints is not given:
-        hints = given.scaled(height, width)
-    for hint in hints:
-        if not (-0.5 <= hint.x <= width - 0.5 and -0.5 <= hint.y <= height - 0.5):
-            raise ColorizeError(f"the hint at {hint.place} lies outside the film of {width}×{height} pixels")
-    return tuple(hints)
-
-
-def _alone(opinion: Opinion) -> Trail | None:
-    if opinion.ab is None:
-        return None
-    return Trail(opinion.ab, np.ones(opinion.ab.shape[:2], np.float32), opinion.lightness)
-
-
-def _opinions(
-    colorizer: "Colorizer",
-    frames: Iterable[FilmFrame],
-    settings: FilmSettings,
-    picture: Picture,
-    hints: CarriedHints,
-    trail: Trail | None,
-) -> Iterator[Opinion]:
-    """Ask the network for its opinion on frames, and find the motion from the frame before each of them.
-
-    The network is asked about every `EVERY`th frame and those that begin a shot; its opinion moves along to the frames
-    between. Damaged frames are not shown to it, and have no opinion.
-    """
-    before = trail.lightness if trail is not None else None
-    for batch in _batches(frames):
-        framed = [colorizer.frame(frame.pixels, picture=picture) for frame in batch]
-        framed = [
-            each.with_hints(hints[frame.number]) if frame.number in hints else each
-            for each, frame in zip(framed, batch, strict=True)
-        ]
-        sound = [number for number, frame in enumerate(batch) if not frame.damaged]
-        motions: dict[int, Motion | None] = {}
-        for number in sound:
-            lightness = framed[number].inputs.lightness[..., 0]
-            motion = find_motion(before, lightness) if settings.steady and before is not None else None
-            motions[number] = None if motion is None or motion.is_cut else motion
-            before = lightness
-        asked = [
-            number
-            for number in sound
-            if motions[number] is None or number == sound[0] or batch[number].number % EVERY == 0
-        ]
-        chroma = dict(zip(asked, colorizer.predict([framed[n] for n in asked], settings.vividness), strict=True))
-        last: np.ndarray | None = None
-        for number, frame in enumerate(batch):
-            motion = motions.get(number)
-            if number in chroma:
-                last = chroma[number]
-            elif number in motions:
-                assert last is not None and motion is not None  # the network is asked about the first
-                last = follow(last, motion.backward) * np.float32(motion.exposure)
-            shown = last if number in motions else None
-            yield Opinion(framed[number].inputs.lightness[..., 0], shown, motion, (frame, framed[number]))
-
-
-def _batches(frames: Iterable[FilmFrame]) -> Iterator[list[FilmFrame]]:
-    """Cut frames into batches that begin at multiples of `BATCH`, so that a run that goes on has the same ones."""
-    batch: list[FilmFrame] = []
-    for frame in frames:
-        batch.append(frame)
-        if (frame.number + 1) % BATCH == 0:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def find_picture(colorizer: "Colorizer", source: FilmSource) -> Picture:
-    """Find the picture inside the black bars of a film, the same for all frames: rows and columns.
-
-    Bars count if they are there in every one of some frames through the film that show anything; they are as wide as in
-    the frame where they are narrowest.
-    """
-    height, width = source.format.height, source.format.width
-    found: list[Picture] = []
-    for pixels in source.samples(_SAMPLES):
-        if pixels.shape[:2] == (height, width) and float(pixels.std()) > 4.0 * (
-            257 if pixels.dtype == np.uint16 else 1
-        ):
-            found.append(colorizer.frame(pixels).picture)
-    if not found:
-        return slice(0, height), slice(0, width)
-    rows = slice(min(rows.start for rows, _ in found), max(rows.stop for rows, _ in found))
-    return rows, slice(min(columns.start for _, columns in found), max(columns.stop for _, columns in found))
-
-
-# Small parts
-
-
-def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
-    """Yield the items of an iterable that runs ahead in a thread of its own, by at most `waiting` items.
-
-    What it raises is raised here. Whoever closes the generator stops the thread at its next item.
-    """
-    passed: queue.Queue[tuple[bool, Any]] = queue.Queue(waiting)
-    closed = threading.Event()
-
-    def give(done: bool, item: Any) -> bool:
-        while not closed.is_set():
-            with suppress(queue.Full):
-                passed.put((done, item), timeout=0.1)
-                return True
-        return False
-
-    def run() -> None:
-        iterator = iter(items)
-        try:
-            for item in iterator:
-                if not give(False, item):
-                    break
-            else:
-                give(True, None)
-        except BaseException as error:
-            give(True, error)
-        finally:
-            if isinstance(iterator, Generator):
-                iterator.close()
-
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
-    try:
-        while True:
-            done, item = passed.get()
-            if not done:
-                yield item
-            elif item is None:
-                return
-            else:
-                raise item
-    finally:
-        closed.set()
-        thread.join()
-
-
-def _until(frames: Iterable[FilmFrame], seconds: float | None) -> Iterator[FilmFrame]:
-    for frame in frames:
-        if seconds is not None and frame.time >= seconds:
-            return
-        yield frame
-
-
-def _rate(settings: FilmSettings) -> Fraction | None:
-    return None if settings.fps is None else Fraction(settings.fps).limit_denominator(1001)
 
 
 def _size(path: Path) -> int | None:

@@ -161,6 +161,7 @@ class FilmFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lost: list[float] = []
+        self.start = 0  # microseconds; the film begins at 0
         with open_container(path) as container:
             stream = video_stream(container, path)
             first, interlaced = self._probe(container, stream)
@@ -170,7 +171,7 @@ class FilmFile:
             seconds = _seconds(container, stream)
             turned = first.rotation % 180 != 0
             aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-            self.start = int(container.start_time or 0) if (container.start_time or 0) > 0 else 0
+            self.start = max(int(container.start_time or 0), 0)
             self.format = FilmFormat(
                 width=first.height if turned else first.width,
                 height=first.width if turned else first.height,
@@ -182,7 +183,7 @@ class FilmFile:
                 interlaced=interlaced,
                 rotation=first.rotation,
             )
-        # The container's beginning in units of the stream: the film begins at 0.
+        # The same in units of the stream.
         self._offset = round(Fraction(self.start, 1_000_000) / self.format.time_base)
 
     def frames(self, first: int = 0) -> Iterator[FilmFrame]:
@@ -249,21 +250,17 @@ class FilmFile:
                 decoded = packet.decode()
             except (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.UndefinedError):
                 when = packet.pts if packet.pts is not None else packet.dts
-                time = float(when * stream.time_base) - self._started if when is not None else 0.0
+                time = float(when * stream.time_base) - self.start / 1e6 if when is not None else 0.0
                 self.lost.append(max(time, 0.0))
                 broken_from = time if broken_from is None else min(broken_from, time)
                 continue
             except av.error.EOFError:
                 continue
             for frame in decoded:
-                time = float(frame.pts * stream.time_base) - self._started if frame.pts is not None else 0.0
+                time = float(frame.pts * stream.time_base) - self.start / 1e6 if frame.pts is not None else 0.0
                 if broken_from is not None and frame.key_frame and time > broken_from:
                     broken_from = None
                 yield frame, frame.is_corrupt or (broken_from is not None and time >= broken_from)
-
-    @property
-    def _started(self) -> float:
-        return getattr(self, "start", 0) / 1_000_000
 
     def _deinterlaced(self, decoded: Iterator[tuple[Any, bool]], stream: Any) -> Iterator[tuple[Any, bool]]:
         """Join the fields of frames that have two, by FFmpeg's bwdif; others pass."""

@@ -38,18 +38,17 @@ class Segments:
     def __init__(self, out: Path, description: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
         self.folder = out.with_name(f"{out.name}.parts")
         self._file = self.folder / _DESCRIPTION
-        unfinished = self._file.is_file()
         if overwrite and self.folder.exists():
             shutil.rmtree(self.folder)
-            unfinished = False
-        if unfinished and not resume:
+        unfinished = self._file.is_file()
+        if self._state(0).is_file() and not resume:
             raise ColorizeError(
                 f"'{self.folder}' holds a part of this film: `resume` goes on from it, `overwrite` begins anew"
             )
-        if out.exists() and not out.is_dir() and not unfinished and not overwrite:
+        if out.exists() and not out.is_dir() and not overwrite and not (unfinished and resume):
             raise ColorizeError(f"'{out}' exists: `overwrite` replaces it")
         self._description = {name: str(value) for name, value in description.items()}
-        if unfinished:
+        if self._state(0).is_file():
             self._compare()
         self.done = 0
         while self._state(self.done).is_file():
