@@ -18,7 +18,7 @@ def test_every_package_is_named():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     found = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "keras_colorize").rglob("__init__.py")}
-    assert set(config["options"]["packages"].split()) == {*found, "keras_colorize.zoo", "keras_colorize.demo"}
+    assert set(config["options"]["packages"].split()) == {*found, "keras_colorize.zoo", "keras_colorize.studio.page"}
 
 
 @pytest.mark.slow
@@ -45,7 +45,8 @@ def test_sdist_and_wheel_carry_everything_and_work_elsewhere(tmp_path):
         for path in (ROOT / "keras_colorize").rglob(f"*.{suffix}")
     }
     assert sources <= set(names)
-    assert "keras_colorize/demo/index.html" in names
+    page = {name.rpartition("/page/")[2] for name in names if name.startswith("keras_colorize/studio/page/")}
+    assert {"index.html", "studio.css", "main.js", "samples/coffee.jpg"} <= page
 
     site = tmp_path / "site"
     subprocess.run(

@@ -33,7 +33,7 @@ LEVELS = {
     **dict.fromkeys(("training", "video"), 7),
     **dict.fromkeys(("convert", "inference"), 8),
     **dict.fromkeys(("batch", "evaluation"), 9),
-    **dict.fromkeys(("export", "demo_server"), 10),
+    **dict.fromkeys(("export", "studio"), 10),
     "beam": 11,
     "cli": 12,
 }
@@ -45,7 +45,7 @@ OWN_KERNEL = {"models.normalization"}
 LIGHT = (
     "cli", "recipes", "recipes.shrink", "runs.folder", "batch.plan", "beam.options", "beam.jobs",
     "convert.destinations", "export.request", "evaluation.lookup", "evaluation.protocols",
-    "evaluation.report.quiz", "demo_server", "images",
+    "evaluation.report.quiz", "studio.site", "studio.runtime", "studio.server", "studio.cache", "images",
     "video.settings",
 )  # fmt: skip
 # Modules are nouns of the field: no adjectives, participles or gerunds.

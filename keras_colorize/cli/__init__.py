@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from keras_colorize import __version__
-from keras_colorize.cli import colorize, convert, demo, evaluate, export, film, pack, prior, quiz, share, train, zoo
+from keras_colorize.cli import (
+    colorize,
+    convert,
+    evaluate,
+    export,
+    film,
+    pack,
+    prior,
+    quiz,
+    share,
+    studio,
+    train,
+    zoo,
+)
 from keras_colorize.cli.messages import ACTIONS, disk_error_line, error_line, flags_of
 from keras_colorize.cli.startup import quiet_readers
 from keras_colorize.errors import ColorizeError
@@ -26,7 +39,7 @@ COMMANDS = {
     "pack": pack,
     "prior": prior,
     "quiz": quiz,
-    "demo": demo,
+    "studio": studio,
     "zoo": zoo,
 }
 

@@ -243,7 +243,7 @@ class BinnedLabSpace(Space):
         """
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
-        shares = ops.softmax(self._undone(logits) / temperature, axis=-1)
+        shares = ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1)
         centers = self.bins.centers
         ab = ops.matmul(shares, ops.convert_to_tensor(centers))
         gain: Any = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
@@ -259,9 +259,9 @@ class BinnedLabSpace(Space):
 
     def distribution(self, logits: Any) -> Any:
         """Convert logits (B, h, w, Q) into the probability of each of the `bins`, float32, before any temperature."""
-        return ops.softmax(self._undone(logits), axis=-1)
+        return ops.softmax(self.without_rebalancing(logits), axis=-1)
 
-    def _undone(self, logits: Any) -> Any:
+    def without_rebalancing(self, logits: Any) -> Any:
         """Take back the part of the rebalancing that `decoding` asks for: logits (B, h, w, Q) float32."""
         return ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
 
