@@ -10,6 +10,7 @@ Drives the page in headless Chromium (extra `test`) and writes `docs/pictures/st
 
 import argparse
 import io
+import shutil
 import tempfile
 import threading
 import time
@@ -28,9 +29,9 @@ PICTURES = ROOT / "docs" / "pictures"
 SAMPLES = {"astronaut": 82, "coffee": 82, "rocket": 82}  # with the quality of their JPEG files
 
 # Clicks on the sample `coffee`: shares of the photo's width and height, hue in degrees and strength in percent.
-CLICKS = ((0.43, 0.72, 30, 75), (0.1, 0.12, 65, 45))
-WIDE, PHONE = (1280, 800), (390, 844)
-COLORS = 160  # of the palette of the PNG files
+CLICKS = ((0.17, 0.45, 265, 70), (0.12, 0.88, 72, 70))
+WIDE, PHONE = (1120, 700), (390, 844)
+COLORS = 128  # of the palette of the PNG files
 
 
 class Page:
@@ -73,16 +74,11 @@ class Page:
         """Click in the photo and wait for the likely colours."""
         from selenium.webdriver import ActionChains
 
-        left, top, width, height = self.run(
-            """const box = document.getElementById("view").getBoundingClientRect();
-            const divider = document.getElementById("divider").getBoundingClientRect();
-            const left = (divider.left + divider.right) / 2;
-            return [left, divider.top, box.left + box.right - 2 * left, divider.height];"""
-        )
+        left, top, right, bottom = self.box()
         canvas = self.driver.find_element("id", "view")
         box = canvas.rect
-        x = left + share_x * width - box["x"] - box["width"] / 2
-        y = top + share_y * height - box["y"] - box["height"] / 2
+        x = left + share_x * (right - left) - box["x"] - box["width"] / 2
+        y = top + share_y * (bottom - top) - box["y"] - box["height"] / 2
         ActionChains(self.driver).move_to_element_with_offset(canvas, round(x), round(y)).click().perform()
         self.wait("return document.querySelectorAll('#suggestions .swatch[data-a]').length > 0")
 
@@ -105,16 +101,19 @@ class Page:
 
     def photo(self) -> Image.Image:
         """The part of the window that shows the photo."""
-        left, top, width, height = self.run(
-            """const stage = document.getElementById("stage").getBoundingClientRect();
-            const divider = document.getElementById("divider").getBoundingClientRect();
-            const left = (divider.left + divider.right) / 2;
-            return [left, divider.top, stage.left + stage.right - 2 * left, divider.height];"""
-        )
         self.run("document.getElementById('divider').style.visibility = 'hidden'")
         picture = self.picture()
         self.run("document.getElementById('divider').style.visibility = ''")
-        return picture.crop((round(left), round(top), round(left + width), round(top + height)))
+        return picture.crop(tuple(round(edge) for edge in self.box()))
+
+    def box(self) -> tuple[float, float, float, float]:
+        """The edges of the photo in the window: left, top, right, bottom."""
+        left, top, right, bottom = self.run(
+            """const stage = document.getElementById("stage"), box = stage.getBoundingClientRect();
+            const [left, top, right, bottom] = stage.dataset.photo.split(" ").map(Number);
+            return [box.left + left, box.top + top, box.left + right, box.top + bottom];"""
+        )
+        return left, top, right, bottom
 
 
 def take_pictures(page: Page) -> None:
@@ -141,12 +140,13 @@ def take_pictures(page: Page) -> None:
     page.open(*PHONE, density=2, dark=True)
     page.sample("astronaut")
     page.click(0.3, 0.75)
-    save_png(page.picture().resize((585, 1266)), PICTURES / "studio_phone.png")
+    save_png(page.picture().resize((468, 1013)), PICTURES / "studio_phone.png")
 
 
 def save_png(picture: Image.Image, file: Path) -> None:
     """Save with a palette, which keeps the file small."""
-    picture.quantize(COLORS, dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
+    palette = picture.quantize(COLORS)
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 
 def write_samples() -> None:
@@ -177,7 +177,7 @@ def main() -> None:
         chrome = webdriver.ChromeOptions()
         for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}"):
             chrome.add_argument(flag)
-        driver = webdriver.Chrome(options=chrome)
+        driver = webdriver.Chrome(options=chrome, service=webdriver.ChromeService(shutil.which("chromedriver")))
         try:
             take_pictures(Page(driver, f"http://127.0.0.1:{server.server_port}/"))
         finally:

@@ -88,7 +88,7 @@ def studio(browser, address, downloads):
 
 
 class Studio:
-    """What a person does on the page."""
+    """The page, as a person uses it."""
 
     def __init__(self, browser, address, downloads):
         self.browser, self.look, self.find = browser, browser.look, browser.find
@@ -153,11 +153,10 @@ class Studio:
     def place(self, share_x, share_y):
         """A place of the photo as the distance from the middle of the canvas, for ActionChains."""
         left, top, right, bottom = self.look(
-            """const box = document.getElementById("view").getBoundingClientRect();
-            const divider = document.getElementById("divider").getBoundingClientRect();
-            const edge = (divider.left + divider.right) / 2 - (box.left + box.right) / 2; // the photo is in the middle
-            const middle = (box.top + box.bottom) / 2;
-            return [edge, divider.top - middle, -edge, divider.bottom - middle];"""
+            """const stage = document.getElementById("stage");
+            const [left, top, right, bottom] = stage.dataset.photo.split(" ").map(Number);
+            const [x, y] = [stage.clientWidth / 2, stage.clientHeight / 2];
+            return [left - x, top - y, right - x, bottom - y];"""
         )
         return round(left + share_x * (right - left)), round(top + share_y * (bottom - top))
 

@@ -7,6 +7,7 @@ const RECENT = "colorize-studio-recent";
 const KEPT = 8;
 const NARROW = "(max-width: 52rem)";
 const GAP = 18; // pixels between a mark and the popover
+const TOP = 62; // below the bar
 
 const element = (id) => document.getElementById(id);
 
@@ -105,7 +106,7 @@ export class Popover {
     const { offsetWidth: width, offsetHeight: height } = box;
     const right = x + GAP + width <= innerWidth - 8;
     box.style.left = `${Math.max(8, right ? x + GAP : x - GAP - width)}px`;
-    box.style.top = `${Math.min(Math.max(8, y - height / 3), Math.max(8, innerHeight - height - 8))}px`;
+    box.style.top = `${Math.max(TOP, Math.min(y - height / 3, innerHeight - height - 8))}px`;
   }
 
   /** Keep the current colour among those used last. */

@@ -208,6 +208,7 @@ export class View {
     const middle = this.peeking ? right : left + this.split * (right - left);
     this.#layer(context, "after", middle, right);
     this.#layer(context, "before", left, middle);
+    this.#stage.dataset.photo = [left, top, right, bottom].join(" "); // for tests, and for pictures of the page
     this.#divider.style.transform = `translateX(${middle}px)`;
     this.#divider.style.top = `${top}px`;
     this.#divider.style.height = `${Math.max(0, bottom - top)}px`;

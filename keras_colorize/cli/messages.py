@@ -19,7 +19,6 @@ ACTIONS = {
     "same_command": "the same command with --resume goes on",
     "make_prior": "keras-colorize prior makes one",
     "export_saved_model": "keras-colorize export --format saved_model writes one",
-    "export_tflite": "keras-colorize export --format tflite writes one",
 }
 
 # A library that writes files gives no number with its error; a full disk is the usual cause.
