@@ -50,7 +50,7 @@ class TwoFields:
                     shares[photo, :, half, class_of(seen[0, :2])] = 1.0
         features = np.zeros((count, height // STEP, width // STEP, 2), "float32")
         features[:, :, :middle, 0] = features[:, :, middle:, 1] = 1.0
-        return Prediction(np.log(shares + 1e-12), shares, (features,))
+        return Prediction(np.log(shares + 1e-12), shares, (features, features))
 
     def chroma(self, given, logits, vividness=1.0):
         ab = np.exp(logits) @ self.space.bins.centers * vividness

@@ -10,6 +10,7 @@ from keras_colorize.batch.plan import FolderSettings, Job, Plan, plan_jobs
 from keras_colorize.batch.workers import Result, Workers
 from keras_colorize.batch.write import RunLists
 from keras_colorize.inference.colorizer import Colorizer
+from keras_colorize.inference.reference import Reference
 
 LEFT_ALONE = "is in colour: left alone"
 
@@ -38,8 +39,8 @@ def colorize_folder(
         settings: see `FolderSettings`; the default settings if not given.
 
     Raises:
-        ColorizeError: nothing to colorize, results that exist, samples of a network with one answer, or hints for a
-            network that takes none; at once.
+        ColorizeError: nothing to colorize, results that exist, samples of a network with one answer, hints for a
+            network that takes none, or a reference that is grey or that the network cannot use; at once.
         OSError: the disk of `out` is full or may not be written; in the loop.
     """
     settings = settings or FolderSettings()
@@ -47,7 +48,17 @@ def colorize_folder(
     if settings.samples > 1:
         colorizer.check_samples()
     check_hints_taken(plan.jobs, settings, colorizer.space.takes_hints, colorizer.name)
-    return _results(colorizer, plan, Path(out).expanduser(), settings)
+    reference = read_reference(colorizer, settings)
+    return _results(colorizer, plan, Path(out).expanduser(), settings, reference)
+
+
+def read_reference(colorizer: Colorizer, settings: FolderSettings) -> Reference | None:
+    """Read the photo whose palette all photos of a run take on, once for all of them.
+
+    Raises:
+        ColorizeError: it is grey or no photo, or the network takes no reference.
+    """
+    return None if settings.reference is None else colorizer.reference(Path(settings.reference).expanduser())
 
 
 def colorize_jobs(
@@ -56,10 +67,14 @@ def colorize_jobs(
     out: Path,
     settings: FolderSettings,
     stop: Callable[[], bool] = lambda: False,
+    reference: Reference | None = None,
 ) -> Iterator[Result]:
-    """Do the jobs of a plan as `colorize_folder` does; once `stop()` is true, only files half written are finished."""
+    """Do the jobs of a plan as `colorize_folder` does; once `stop()` is true, only files half written are finished.
+
+    reference: what `read_reference` read.
+    """
     lists = RunLists(out)
-    with closing(Workers(colorizer, jobs, settings, stop).results()) as results:
+    with closing(Workers(colorizer, jobs, settings, stop, reference).results()) as results:
         for result in results:
             if result.error is not None:
                 lists.add_error(result.source, result.error)
@@ -68,9 +83,11 @@ def colorize_jobs(
             yield result
 
 
-def _results(colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings) -> Iterator[Result]:
+def _results(
+    colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings, reference: Reference | None
+) -> Iterator[Result]:
     notes: dict[Path, str] = {}
-    for result in colorize_jobs(colorizer, plan.jobs, out, settings):
+    for result in colorize_jobs(colorizer, plan.jobs, out, settings, reference=reference):
         if result.error is not None:
             notes[result.source] = result.error
         elif result.in_color and not result.outputs:

@@ -39,6 +39,7 @@ class FolderSettings:
         hints: colours at places of the only photo, for a network that takes them. A file has them on its first page.
         ignore_hints: do not read the files of hints beside the photos, which are `photo.jpg.hints.json` or
             `photo.hints.json` for `photo.jpg`. `hints` take their place anyway.
+        reference: a photo in colour whose palette all photos take on: see `Colorizer.__call__`.
         samples: results for each photo; several are numbered. See `Colorizer.samples`.
         seed: of the samples, at least 0.
         edges: let colour follow the photo's edges; otherwise it is spread smoothly.
@@ -61,6 +62,7 @@ class FolderSettings:
     vividness: float | None = None
     hints: Hints = ()
     ignore_hints: bool = False
+    reference: str | Path | None = None
     samples: int = 1
     seed: int = 0
     edges: bool = True
@@ -92,6 +94,8 @@ class FolderSettings:
                 raise ColorizeError(f"`{name}` is {value:g}: expected {low:g} to {high:g}")
         if self.resume and self.overwrite:
             raise ColorizeError("`resume` keeps results that exist and `overwrite` replaces them: give one of the two")
+        if self.samples > 1 and self.reference is not None:
+            raise ColorizeError("`samples` guess colours and `reference` gives them: give one of the two")
         if self.format is not None:
             suffix_for(self.format)
 
@@ -152,9 +156,11 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
 
     Raises:
         ColorizeError: a path that does not exist, no photos, two photos for one result, a result that exists, or
-            `hints` for several photos.
+            `hints` for several photos, or a `reference` that does not exist.
     """
     settings = settings or FolderSettings()
+    if settings.reference is not None and not Path(settings.reference).expanduser().is_file():
+        raise ColorizeError(f"`reference` '{settings.reference}' is no file; expected a photo in colour")
     out = Path(out).expanduser()
     if out.exists() and not out.is_dir():
         raise ColorizeError(f"`out` '{out}' is a file; expected a folder, which is made where there is none")

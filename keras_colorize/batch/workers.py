@@ -26,6 +26,7 @@ from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.hint_files import HintSet
+from keras_colorize.inference.reference import Reference
 
 _LOOK_SECONDS = 0.2
 # How long a request waits for others of its shape while some are still on their way: about as long as a photo of
@@ -64,12 +65,19 @@ class Workers:
     Args:
         jobs: taken in this order.
         stop: once it returns true, no photo is begun, and only files that are half written are finished.
+        reference: whose palette all photos take on, or None.
     """
 
     def __init__(
-        self, colorizer: Colorizer, jobs: Sequence[Job], settings: FolderSettings, stop: Callable[[], bool]
+        self,
+        colorizer: Colorizer,
+        jobs: Sequence[Job],
+        settings: FolderSettings,
+        stop: Callable[[], bool],
+        reference: Reference | None = None,
     ) -> None:
         self._colorizer = colorizer
+        self._reference = reference
         self._settings = settings
         self._stop = stop
         self._ended = False
@@ -208,7 +216,10 @@ class Workers:
                 return None
             self._go_on()
             frame = self._colorizer.frame(page.pixels, next(hints))
-            ab = ask((frame, vividness), (frame.shape, vividness))
+            if self._reference is None:
+                ab = ask((frame, vividness), (frame.shape, vividness))
+        if self._reference is not None:
+            ab = self._colorizer.predict_like(frame, self._reference, vividness)
         return self._colored(page, frame, ab)
 
     def _next_sample(

@@ -45,6 +45,8 @@ def check(options: argparse.Namespace) -> None:
         raise ColorizeError(
             "--samples and --seed do not go with --runner, where an exported network gives one result: leave one away"
         )
+    if options.reference:
+        raise ColorizeError("--reference does not go with --runner: leave one of the two away")
     from keras_colorize.beam.options import pipeline_options
     from keras_colorize.export.servable import find_saved_model
 

@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=int, default=1, metavar="N", help="N different results for each photo, the likeliest first"
     )
     look.add_argument("--seed", type=int, default=0, metavar="N", help="of the samples (default: %(default)s)")
+    look.add_argument("--reference", metavar="FILE", help="a photo in colour whose palette all photos take on")
     look.add_argument("--no-edges", action="store_true", help="spread colour smoothly instead of along edges")
     hints.add_arguments(look)
     files = parser.add_argument_group("which files")
@@ -88,15 +89,18 @@ def run(options: argparse.Namespace) -> int:
 
         jobs = tuple(absolute_jobs(jobs))
     load_tensorflow()
+    from keras_colorize.batch.folder import colorize_jobs, read_reference
+
     colorizer = None if options.runner else load_colorizer(options)
+    reference = None
     if colorizer is not None:
         if settings.samples > 1:
             colorizer.check_samples()
         check_hints_taken(jobs, settings, colorizer.space.takes_hints, colorizer.name)
+        reference = read_reference(colorizer, settings)
     make_out(out)
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from keras_colorize.batch.folder import colorize_jobs
     from keras_colorize.cli.console import make_console
     from keras_colorize.cli.interruption import Interruption
 
@@ -112,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             if colorizer is not None:
                 with _progress(console, sum(bool(job.missing) for job in jobs)) as show:
-                    for result in colorize_jobs(colorizer, jobs, out, settings, lambda: bool(stop.reason)):
+                    for result in colorize_jobs(colorizer, jobs, out, settings, lambda: bool(stop.reason), reference):
                         tally.add(result)
                         show(tally)
             if not stop.reason:
@@ -191,7 +195,18 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
     megapixels = options.max_megapixels
     if megapixels is not None and not 0.001 <= megapixels <= 100_000:  # NaN is not within either
         raise ColorizeError(f"--max-megapixels is {megapixels:g}: expected 0.001 to 100000")
-    names = ("recursive", "skip_color", "vividness", "samples", "seed", "format", "quality", "compare", "contact_sheet")
+    names = (
+        "recursive",
+        "skip_color",
+        "vividness",
+        "samples",
+        "reference",
+        "seed",
+        "format",
+        "quality",
+        "compare",
+        "contact_sheet",
+    )
     given = {name: getattr(options, name) for name in (*names, "resume", "overwrite", "batch_size")}
     given["ignore_hints"] = options.ignore_hints or hints.are_given(options)
     max_pixels = DEFAULT_MAX_PIXELS if megapixels is None else int(megapixels * 1e6)

@@ -31,6 +31,7 @@ from keras_colorize.inference.network import (
 )
 from keras_colorize.inference.photo_model import PhotoModel
 from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
+from keras_colorize.inference.reference import Reference, colors_like, make_reference
 from keras_colorize.inference.session import SCREEN_SIDE, Session
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
 from keras_colorize.inference.versions import draw_versions
@@ -196,7 +197,13 @@ class Colorizer:
         return any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in self.generator.layers)
 
     def __call__(
-        self, image: PhotoLike, *, vividness: float = 1.0, edges: bool = True, hints: Hints | Sequence[Hints] = ()
+        self,
+        image: PhotoLike,
+        *,
+        vividness: float = 1.0,
+        edges: bool = True,
+        hints: Hints | Sequence[Hints] = (),
+        reference: PhotoLike | Reference | None = None,
     ) -> Any:
         """Colorize a photo at its own size, or a batch of photos of one size. Of its colours only lightness is used.
 
@@ -207,6 +214,8 @@ class Colorizer:
             edges: let chroma follow the photo's edges; otherwise it is enlarged bilinearly.
             hints: colours at places of the photo, for a network that takes them: a list of `Hint`, or what `read_hints`
                 read. For a batch one list serves all photos, and a list of lists has one for each.
+            reference: a photo in colour whose palette the photo takes on: one photo as `image`, or what `reference`
+                made of it. A person's hints win over it.
 
         Returns:
             For an array rgb (H, W, 3) or (N, H, W, 3) of its type; for a path rgb (H, W, 3), upright, of the first page
@@ -215,11 +224,14 @@ class Colorizer:
 
         Raises:
             ColorizeError: the photo is of another kind, shape or type, is empty, holds NaN, or floats outside [0, 1];
-                `vividness` is out of range; a hint lies outside the photo; or the network takes no hints.
+                `vividness` is out of range; a hint lies outside the photo; the network takes no hints; the reference
+                is grey; or the network predicts no distribution of colours, which a reference needs.
         """
         check_vividness(vividness)
+        if reference is not None and not isinstance(reference, Reference):
+            reference = self.reference(reference)
         photos = open_photos(image)
-        return photos.result(self._colorize(photos.pixels, vividness, edges, hints))
+        return photos.result(self._colorize(photos.pixels, vividness, edges, hints, reference))
 
     def colorize_pictures(
         self,
@@ -326,6 +338,32 @@ class Colorizer:
         settings = FilmSettings(vividness=vividness, edges=edges, steady=steady, hints=hints, fps=fps)
         return film_frames(self, path, settings)
 
+    def reference(self, image: PhotoLike) -> Reference:
+        """Look at a photo in colour once, so that many photos can take on its palette.
+
+        Args:
+            image: one photo, as in a call.
+
+        Raises:
+            ColorizeError: the network predicts no distribution of colours, the photo is grey, several photos came, or
+                as in a call.
+        """
+        self.check_takes_reference()
+        pixels = open_photo(image).pixels[0]
+        return make_reference(self.distribution, pixels, self.frame(pixels))
+
+    def check_takes_reference(self) -> None:
+        """Refuse a reference for a network that predicts no distribution of colours.
+
+        Raises:
+            ColorizeError: it predicts none.
+        """
+        if not isinstance(self.space, BinnedLabSpace):
+            raise ColorizeError(
+                f"'{self.name}' predicts no distribution of colours, so it takes no reference: use a model that does,"
+                f" such as {DEFAULT_MODEL}, or leave the reference out"
+            )
+
     def session(self, photo: PhotoLike, *, side: int = SCREEN_SIDE) -> Session:
         """Open a photo for edits: quick previews while hints and vividness change, and the result at full size.
 
@@ -379,11 +417,20 @@ class Colorizer:
             raise ColorizeError(f"'{self.name}' takes no hints: use a model that does, or leave them out")
 
     def _colorize(
-        self, photos: list[np.ndarray], vividness: float, edges: bool, hints: Hints | Sequence[Hints]
+        self,
+        photos: list[np.ndarray],
+        vividness: float,
+        edges: bool,
+        hints: Hints | Sequence[Hints],
+        reference: Reference | None = None,
     ) -> list[np.ndarray]:
         each = hints_of_each(hints, len(photos))
         frames = [self.frame(pixels, given) for pixels, given in zip(photos, each, strict=True)]
-        return finish_photos(photos, frames, self.predict(frames, vividness), edges)
+        if reference is None:
+            chromas = self.predict(frames, vividness)
+        else:
+            chromas = [self.predict_like(frame, reference, vividness) for frame in frames]
+        return finish_photos(photos, frames, chromas, edges)
 
     # The steps of a call, for callers that overlap them.
 
@@ -419,6 +466,10 @@ class Colorizer:
     def decode(self, frames: Sequence[Frame], prediction: Any, vividness: float = 1.0) -> np.ndarray:
         """Decode what `run_network` returned for these frames into ab (B, h, w, 2): the second half of `predict`."""
         return finite(self._halves[1](Inputs.stack([frame.inputs for frame in frames]), prediction, vividness))
+
+    def predict_like(self, frame: Frame, reference: Reference, vividness: float = 1.0) -> np.ndarray:
+        """Predict the chroma ab (h, w, 2) of a frame with the palette of a reference that this colorizer made."""
+        return colors_like(self.distribution, frame, reference, vividness)
 
     def sampler(self, frame: Frame, count: int, seed: int = 0, vividness: float = 1.0) -> Callable[[int], np.ndarray]:
         """Return a function of a number, from 0 to below `count`, that returns the chroma (h, w, 2) of that sample.
@@ -471,10 +522,15 @@ class Colorizer:
 
 
 def colorize(
-    image: PhotoLike, *, vividness: float = 1.0, edges: bool = True, hints: Hints | Sequence[Hints] = ()
+    image: PhotoLike,
+    *,
+    vividness: float = 1.0,
+    edges: bool = True,
+    hints: Hints | Sequence[Hints] = (),
+    reference: PhotoLike | Reference | None = None,
 ) -> Any:
     """Colorize one photo with the packaged default system, `vivid`: see `Colorizer.__call__`."""
-    return _default()(image, vividness=vividness, edges=edges, hints=hints)
+    return _default()(image, vividness=vividness, edges=edges, hints=hints, reference=reference)
 
 
 @functools.cache

@@ -101,6 +101,12 @@ def unit_vectors(maps: Sequence[np.ndarray], height: int, width: int) -> np.ndar
     return np.concatenate(parts, axis=-1) / np.float32(np.sqrt(len(parts)))
 
 
+def cell_means(field: np.ndarray, step: int) -> np.ndarray:
+    """Average a field (H, W, C) over squares of `step` pixels: (H / step, W / step, C)."""
+    height, width = field.shape[0] // step, field.shape[1] // step
+    return field.reshape(height, step, width, step, -1).mean(axis=(1, 3))
+
+
 def _unit(features: np.ndarray) -> np.ndarray:
     centered = features - features.mean(axis=(0, 1))
     return centered / (np.linalg.norm(centered, axis=-1, keepdims=True) + np.float32(1e-6))

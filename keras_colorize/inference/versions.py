@@ -13,7 +13,7 @@ import numpy as np
 from keras_colorize.color.bins import AbBins
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
-from keras_colorize.inference.distribution import DistributionNetwork, unit_vectors
+from keras_colorize.inference.distribution import DistributionNetwork, cell_means, unit_vectors
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.network import LARGEST_BATCH, graphs
 
@@ -107,7 +107,7 @@ class _Photo:
     @cached_property
     def lightness(self) -> np.ndarray:
         """L of each place, (h, w)."""
-        return self.averaged(self.frame.inputs.lightness)[..., 0]
+        return cell_means(self.frame.inputs.lightness, self.step)[..., 0]
 
     @cached_property
     def inside(self) -> np.ndarray:
@@ -116,7 +116,7 @@ class _Photo:
         inside = np.zeros(self.shape)
         inside[rows.start // step : -(-rows.stop // step), columns.start // step : -(-columns.stop // step)] = 1.0
         if self.frame.inputs.hints is not None:
-            for place in np.argwhere(self.averaged(self.frame.inputs.hints)[..., 2] > 0):
+            for place in np.argwhere(cell_means(self.frame.inputs.hints, self.step)[..., 2] > 0):
                 inside *= 1.0 - self.nearness(*place)
         return inside
 
@@ -124,11 +124,6 @@ class _Photo:
     def alike_colors(self) -> np.ndarray:
         """How much each class counts for each other one, (Q, Q)."""
         return np.exp(-_squares(self.bins.centers, self.bins.centers) / (2 * _COLOR_RADIUS**2))
-
-    def averaged(self, field: np.ndarray) -> np.ndarray:
-        """Average a field (H, W, C) of the frame over each place."""
-        (height, width), step = self.shape, self.step
-        return field.reshape(height, step, width, step, -1).mean(axis=(1, 3))
 
     def nearness(self, row: int, column: int) -> np.ndarray:
         """Return how near the places lie to one, (h, w): 1 there, 0 far away."""
@@ -144,7 +139,7 @@ class _Photo:
         """Return the mean logarithm of the probability that colours (H, W, 2) have without any draw."""
         (height, width), centers = self.shape, self.bins.centers
         total = 0.0
-        for colors, shares in zip(self.averaged(ab), self.shares, strict=True):
+        for colors, shares in zip(cell_means(ab, self.step), self.shares, strict=True):
             weights = np.exp(-_squares(colors, centers) / (2 * _LIKELIHOOD_RADIUS**2)) + 1e-12
             total += np.log((weights * shares).sum(axis=-1) / weights.sum(axis=-1) + 1e-6).sum()
         return float(total / (height * width))
@@ -198,7 +193,7 @@ class _Version:
     def _places(self, row: int, column: int, likeness: np.ndarray) -> list[tuple[int, int]]:
         """Choose the places that get a colour: one, and others that look like it, spread over all of them."""
         photo = self._photo
-        alike = (likeness > _ALIKE) & (photo.inside > 0) & (photo.averaged(self.hints)[..., 2] == 0)
+        alike = (likeness > _ALIKE) & (photo.inside > 0) & (cell_means(self.hints, photo.step)[..., 2] == 0)
         places = [(row, column)]
         for place in np.argsort(-np.where(alike, likeness, -np.inf), axis=None, kind="stable")[: alike.sum()]:
             other = divmod(int(place), photo.shape[1])
