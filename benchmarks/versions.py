@@ -22,6 +22,7 @@ from PIL import Image
 
 from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
+from keras_colorize.errors import ColorizeError
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
@@ -31,7 +32,7 @@ TILE = 200  # pixels, height
 GAP = 6
 QUALITY = 85
 SAMPLES = (skimage.data.astronaut, skimage.data.coffee, skimage.data.chelsea, skimage.data.rocket)
-# A photo and its reference; of the astronaut and of the coffee only parts, so that there are two of a kind.
+# A photo and its reference.
 REFERENCES: tuple[tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]], ...] = (
     (skimage.data.coffee, skimage.data.chelsea),
     (skimage.data.astronaut, skimage.data.coffee),
@@ -153,7 +154,7 @@ def measure_references(colorizer: "Colorizer", files: list[Path], all_files: lis
         for rows, reference in zip(kinds.values(), references, strict=True):
             try:
                 like = colorizer(grey_of(truth), reference=reference)
-            except ValueError as error:  # a grey photo
+            except ColorizeError as error:  # a grey photo
                 print(f"{other}: {error}")
                 continue
             wanted = chroma_of(reference)

@@ -498,9 +498,14 @@ class Colorizer:
         """Join the photo's own lightness with the frame's chroma, at the photo's size: see `finish_photo`."""
         return finish_photo(pixels, frame, ab, edges)
 
-    @functools.cached_property
+    @property
     def distribution(self) -> DistributionNetwork:
         """The network with its distribution over quantized chroma, for a system in the space `binned_lab`."""
+        with self._sampling:  # several threads may ask for it at once
+            return self._distribution
+
+    @functools.cached_property
+    def _distribution(self) -> DistributionNetwork:
         assert isinstance(self.space, BinnedLabSpace)
         return DistributionNetwork(self.generator, self.space, self.multiple is not None)
 

@@ -159,8 +159,10 @@ def palette_weights(logits: np.ndarray, palette: np.ndarray, bins: AbBins) -> np
     wanted = blur @ palette + floor
     weights = np.zeros(len(bins))
     for _ in range(_WEIGHT_STEPS):
-        found = blur @ _softmax(logits + weights).mean(axis=0) + floor
-        weights = np.clip(weights + np.log(wanted / found), -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
+        mean = _softmax(logits + weights).mean(axis=0)
+        weights += np.log(wanted / (blur @ mean + floor))
+        weights -= mean @ weights  # changes nothing, and keeps the limits away from the colours that are there
+        weights = np.clip(weights, -_LARGEST_WEIGHT, _LARGEST_WEIGHT)
     return weights.astype(np.float32)
 
 
@@ -170,7 +172,7 @@ def add_matches(
     """Add hints with the reference's colours at the places that surely look like places of it.
 
     Args:
-        hints: a person's, (H, W, 3), or None; they stay.
+        hints: a person's, (H, W, 3), or None; they stay, and places that look like theirs get no others.
         shape: height and width of the frame.
         places: of the photo.
         reference: of the same network.
@@ -181,6 +183,10 @@ def add_matches(
     colors, sureness = match_places(places, reference)
     drawn = np.zeros((*shape, HINT_CHANNELS), np.float32) if hints is None else hints.copy()
     free = drawn[..., 2] == 0
+    if not free.all():
+        given = cell_means(drawn, places.step)[places.rows, places.columns, 2] > 0
+        alike = _likeness(places, places)[:, given].max(axis=1, initial=-np.inf)
+        sureness = np.where(alike > _LEAST_LIKENESS, 0.0, sureness)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     taken: list[int] = []
     for place in np.argsort(-sureness, kind="stable"):
