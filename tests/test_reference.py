@@ -14,7 +14,7 @@ from keras_colorize.inference.frame import frame_photo
 from keras_colorize.inference.hints import Hint
 from keras_colorize.inference.reference import (
     Places,
-    Reference,
+    ReferencePhoto,
     colors_like,
     make_reference,
     match_places,
@@ -70,20 +70,22 @@ def test_weights_give_a_distribution_the_palette_within_what_is_likely():
 
 
 def test_places_that_look_alike_get_the_colour_of_their_counterpart():
-    reference = Reference(np.zeros((3, 2)), places_of(np.eye(3)), np.array([RED, BLUE, GREEN]))
+    reference = ReferencePhoto(np.zeros((3, 2)), places_of(np.eye(3)), np.array([RED, BLUE, GREEN]))
     colors, sureness = match_places(places_of(np.eye(3)[[2, 0, 1]]), reference)
     np.testing.assert_allclose(colors, [GREEN, RED, BLUE], atol=0.1)
     assert (sureness > 0.9).all()
 
 
 def test_places_that_look_like_nothing_get_no_colour():
-    reference = Reference(np.zeros((2, 2)), places_of(np.eye(4)[:2]), np.array([RED, BLUE]))
+    reference = ReferencePhoto(np.zeros((2, 2)), places_of(np.eye(4)[:2]), np.array([RED, BLUE]))
     _, sureness = match_places(places_of(np.eye(4)), reference)
     assert (sureness > 0).tolist() == [True, True, False, False]
 
 
 def test_places_whose_counterparts_have_many_colours_get_none():
-    reference = Reference(np.zeros((4, 2)), places_of(np.eye(2)[[0, 0, 1, 1]]), np.array([RED, BLUE, GREEN, GREEN]))
+    reference = ReferencePhoto(
+        np.zeros((4, 2)), places_of(np.eye(2)[[0, 0, 1, 1]]), np.array([RED, BLUE, GREEN, GREEN])
+    )
     colors, sureness = match_places(places_of(np.eye(2)), reference)
     assert sureness[0] == 0 and sureness[1] > 0
     np.testing.assert_allclose(colors[1], GREEN, atol=0.1)

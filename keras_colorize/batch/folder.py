@@ -10,7 +10,7 @@ from keras_colorize.batch.plan import FolderSettings, Job, Plan, plan_jobs
 from keras_colorize.batch.workers import Result, Workers
 from keras_colorize.batch.write import RunLists
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.reference import Reference
+from keras_colorize.inference.reference import ReferencePhoto
 
 LEFT_ALONE = "is in colour: left alone"
 
@@ -52,7 +52,7 @@ def colorize_folder(
     return _results(colorizer, plan, Path(out).expanduser(), settings, reference)
 
 
-def read_reference(colorizer: Colorizer, settings: FolderSettings) -> Reference | None:
+def read_reference(colorizer: Colorizer, settings: FolderSettings) -> ReferencePhoto | None:
     """Read the photo whose palette all photos of a run take on, once for all of them.
 
     Raises:
@@ -67,7 +67,7 @@ def colorize_jobs(
     out: Path,
     settings: FolderSettings,
     stop: Callable[[], bool] = lambda: False,
-    reference: Reference | None = None,
+    reference: ReferencePhoto | None = None,
 ) -> Iterator[Result]:
     """Do the jobs of a plan as `colorize_folder` does; once `stop()` is true, only files half written are finished.
 
@@ -84,7 +84,7 @@ def colorize_jobs(
 
 
 def _results(
-    colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings, reference: Reference | None
+    colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings, reference: ReferencePhoto | None
 ) -> Iterator[Result]:
     notes: dict[Path, str] = {}
     for result in colorize_jobs(colorizer, plan.jobs, out, settings, reference=reference):

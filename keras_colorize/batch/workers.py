@@ -26,7 +26,7 @@ from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.hint_files import HintSet
-from keras_colorize.inference.reference import Reference
+from keras_colorize.inference.reference import ReferencePhoto
 
 _LOOK_SECONDS = 0.2
 # How long a request waits for others of its shape while some are still on their way: about as long as a photo of
@@ -74,7 +74,7 @@ class Workers:
         jobs: Sequence[Job],
         settings: FolderSettings,
         stop: Callable[[], bool],
-        reference: Reference | None = None,
+        reference: ReferencePhoto | None = None,
     ) -> None:
         self._colorizer = colorizer
         self._reference = reference

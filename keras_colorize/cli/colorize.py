@@ -195,19 +195,8 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
     megapixels = options.max_megapixels
     if megapixels is not None and not 0.001 <= megapixels <= 100_000:  # NaN is not within either
         raise ColorizeError(f"--max-megapixels is {megapixels:g}: expected 0.001 to 100000")
-    names = (
-        "recursive",
-        "skip_color",
-        "vividness",
-        "samples",
-        "reference",
-        "seed",
-        "format",
-        "quality",
-        "compare",
-        "contact_sheet",
-    )
-    given = {name: getattr(options, name) for name in (*names, "resume", "overwrite", "batch_size")}
+    names = ("recursive", "skip_color", "vividness", "samples", "seed", "format", "quality", "compare", "contact_sheet")
+    given = {name: getattr(options, name) for name in (*names, "reference", "resume", "overwrite", "batch_size")}
     given["ignore_hints"] = options.ignore_hints or hints.are_given(options)
     max_pixels = DEFAULT_MAX_PIXELS if megapixels is None else int(megapixels * 1e6)
     return FolderSettings(edges=not options.no_edges, max_pixels=max_pixels, **given)

@@ -31,7 +31,7 @@ from keras_colorize.inference.network import (
 )
 from keras_colorize.inference.photo_model import PhotoModel
 from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
-from keras_colorize.inference.reference import Reference, colors_like, make_reference
+from keras_colorize.inference.reference import ReferencePhoto, colors_like, make_reference
 from keras_colorize.inference.session import SCREEN_SIDE, Session
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
 from keras_colorize.inference.versions import draw_versions
@@ -203,7 +203,7 @@ class Colorizer:
         vividness: float = 1.0,
         edges: bool = True,
         hints: Hints | Sequence[Hints] = (),
-        reference: PhotoLike | Reference | None = None,
+        reference: PhotoLike | ReferencePhoto | None = None,
     ) -> Any:
         """Colorize a photo at its own size, or a batch of photos of one size. Of its colours only lightness is used.
 
@@ -228,7 +228,7 @@ class Colorizer:
                 is grey; or the network predicts no distribution of colours, which a reference needs.
         """
         check_vividness(vividness)
-        if reference is not None and not isinstance(reference, Reference):
+        if reference is not None and not isinstance(reference, ReferencePhoto):
             reference = self.reference(reference)
         photos = open_photos(image)
         return photos.result(self._colorize(photos.pixels, vividness, edges, hints, reference))
@@ -338,7 +338,7 @@ class Colorizer:
         settings = FilmSettings(vividness=vividness, edges=edges, steady=steady, hints=hints, fps=fps)
         return film_frames(self, path, settings)
 
-    def reference(self, image: PhotoLike) -> Reference:
+    def reference(self, image: PhotoLike) -> ReferencePhoto:
         """Look at a photo in colour once, so that many photos can take on its palette.
 
         Args:
@@ -422,7 +422,7 @@ class Colorizer:
         vividness: float,
         edges: bool,
         hints: Hints | Sequence[Hints],
-        reference: Reference | None = None,
+        reference: ReferencePhoto | None = None,
     ) -> list[np.ndarray]:
         each = hints_of_each(hints, len(photos))
         frames = [self.frame(pixels, given) for pixels, given in zip(photos, each, strict=True)]
@@ -467,7 +467,7 @@ class Colorizer:
         """Decode what `run_network` returned for these frames into ab (B, h, w, 2): the second half of `predict`."""
         return finite(self._halves[1](Inputs.stack([frame.inputs for frame in frames]), prediction, vividness))
 
-    def predict_like(self, frame: Frame, reference: Reference, vividness: float = 1.0) -> np.ndarray:
+    def predict_like(self, frame: Frame, reference: ReferencePhoto, vividness: float = 1.0) -> np.ndarray:
         """Predict the chroma ab (h, w, 2) of a frame with the palette of a reference that this colorizer made."""
         return colors_like(self.distribution, frame, reference, vividness)
 
@@ -532,7 +532,7 @@ def colorize(
     vividness: float = 1.0,
     edges: bool = True,
     hints: Hints | Sequence[Hints] = (),
-    reference: PhotoLike | Reference | None = None,
+    reference: PhotoLike | ReferencePhoto | None = None,
 ) -> Any:
     """Colorize one photo with the packaged default system, `vivid`: see `Colorizer.__call__`."""
     return _default()(image, vividness=vividness, edges=edges, hints=hints, reference=reference)

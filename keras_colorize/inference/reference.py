@@ -41,7 +41,7 @@ _LEAST_SHARE = 1e-3  # of all classes together: no class has a share of 0
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class ReferencePhoto:
     """A photo whose palette others take on, as one network sees it. `Colorizer.reference` makes one.
 
     colors: ab of its pixels at the network's size, (n, 2) in CIE units.
@@ -87,7 +87,7 @@ class Places:
         return cls(rows, columns, step, lightness, tuple(features[inside] for features in sized))
 
 
-def make_reference(network: DistributionNetwork, pixels: np.ndarray, frame: Frame) -> Reference:
+def make_reference(network: DistributionNetwork, pixels: np.ndarray, frame: Frame) -> ReferencePhoto:
     """Look at a photo as a reference.
 
     Args:
@@ -107,10 +107,12 @@ def make_reference(network: DistributionNetwork, pixels: np.ndarray, frame: Fram
     whole = np.zeros((*frame.shape, 2), np.float32)
     whole[rows, columns] = np.asarray(rgb_to_lab(rgb_from_u8(np.asarray(small))))[..., 1:]
     colors = cell_means(whole, places.step)[places.rows, places.columns]
-    return Reference(whole[rows, columns].reshape(-1, 2), places, colors)
+    return ReferencePhoto(whole[rows, columns].reshape(-1, 2), places, colors)
 
 
-def colors_like(network: DistributionNetwork, frame: Frame, reference: Reference, vividness: float = 1.0) -> np.ndarray:
+def colors_like(
+    network: DistributionNetwork, frame: Frame, reference: ReferencePhoto, vividness: float = 1.0
+) -> np.ndarray:
     """Colour a photo with the palette of another one: chroma ab (H, W, 2) in CIE units, at the frame's size.
 
     A person's hints in the frame stay as they are.
@@ -167,7 +169,7 @@ def palette_weights(logits: np.ndarray, palette: np.ndarray, bins: AbBins) -> np
 
 
 def add_matches(
-    hints: np.ndarray | None, shape: tuple[int, int], places: Places, reference: Reference
+    hints: np.ndarray | None, shape: tuple[int, int], places: Places, reference: ReferencePhoto
 ) -> np.ndarray | None:
     """Add hints with the reference's colours at the places that surely look like places of it.
 
@@ -204,7 +206,7 @@ def add_matches(
     return drawn if drawn[..., 2].any() else None
 
 
-def match_places(places: Places, reference: Reference) -> tuple[np.ndarray, np.ndarray]:
+def match_places(places: Places, reference: ReferencePhoto) -> tuple[np.ndarray, np.ndarray]:
     """Find for each place of a photo the colour of those places of the reference that look like it.
 
     Returns:
