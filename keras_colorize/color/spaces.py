@@ -252,9 +252,9 @@ class BinnedLabSpace(Space):
             found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
             expected, found = (ops.mean(chroma, axis=(1, 2), keepdims=True) for chroma in (expected, found))
             # A power with a tensor for its exponent is no operator that mobile runtimes accelerate.
-            gain *= ops.exp(ops.log(expected / found) * (self.decoding.expected_chroma * unknown))
+            gain = gain * ops.exp(ops.log(expected / found) * (self.decoding.expected_chroma * unknown))
         if self.decoding.cast < 1:
-            ab -= (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
+            ab = ab - (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
         return ab * gain
 
     def distribution(self, logits: Any) -> Any:

@@ -73,7 +73,12 @@ def _quantized_blocks(L: Tensor, step: Tensor) -> Tensor:
     """Round the cosine transform of 8 × 8 blocks to multiples of `step`, which grows with frequency, as JPEG does."""
     batch, height, width, _ = ops.shape(L)
     rows, columns = -(-height // _BLOCK), -(-width // _BLOCK)
-    padded = ops.pad(L[..., 0], ((0, 0), (0, rows * _BLOCK - height), (0, columns * _BLOCK - width)), mode="symmetric")
+    # Mirrored at its end to whole blocks. `ops.pad` mirrors, too, but repeats the last value under PyTorch.
+    padded = L[..., 0]
+    if missing := rows * _BLOCK - height:
+        padded = ops.concatenate([padded, ops.flip(padded[:, -missing:], axis=1)], axis=1)
+    if missing := columns * _BLOCK - width:
+        padded = ops.concatenate([padded, ops.flip(padded[:, :, -missing:], axis=2)], axis=2)
     k = np.arange(_BLOCK)
     cosines = np.cos(np.pi * (2 * k[None] + 1) * k[:, None] / (2 * _BLOCK)) * np.sqrt(2 / _BLOCK)
     cosines[0] /= np.sqrt(2)
