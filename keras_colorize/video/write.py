@@ -43,7 +43,7 @@ class FilmCodec:
 
 _COMMON = (".mp4", ".m4v", ".mov", ".mkv")
 CODECS = {
-    # [choice] The quick presets cost a tenth more room than the usual ones, and a third of their time.
+    # [choice] Quick presets: the encoder shares the processors with the network.
     # Without x264's tree of macroblocks, which reads memory that nobody wrote: the same frames would become another
     # file now and then, and a film that is resumed not quite the film that nobody disturbed.
     "h264": FilmCodec(
