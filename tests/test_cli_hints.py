@@ -182,6 +182,8 @@ def test_a_network_that_takes_no_hints_is_refused_before_the_first_photo(plain_r
     assert not (tmp_path / "out").exists()
     with pytest.raises(ColorizeError, match="takes no hints, and 1 photo"):
         colorize_folder(Colorizer.from_run(plain_run), tmp_path, tmp_path / "out")
+    write_hints(tmp_path / "c.png.hints.json", RED)
+    assert "takes no hints, and 2 photos have hints beside them, first" in fails(capsys, tmp_path, *options)
     assert command(capsys, tmp_path, *options, "--ignore-hints")[0] == 0
     (tmp_path / "out" / "a.png").unlink()
     assert command(capsys, tmp_path, *options, "--resume")[0] == 0  # those with hints are done

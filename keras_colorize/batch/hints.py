@@ -55,8 +55,7 @@ def check_hints_taken(jobs: Sequence[Job], settings: FolderSettings, takes_hints
         raise ColorizeError(f"'{name}' takes no hints: use a model that does, or leave them out")
     files: list[Path] = [job.hints_file for job in jobs if job.missing and job.hints_file is not None]
     if files:
-        have = "1 photo has hints" if len(files) == 1 else f"{len(files):,} photos have hints"
+        have = "1 photo has hints beside it" if len(files) == 1 else f"{len(files):,} photos have hints beside them"
         raise ColorizeError(
-            f"'{name}' takes no hints, and {have} beside it, first '{files[0]}': use a model that takes hints, or"
-            " `ignore_hints`"
+            f"'{name}' takes no hints, and {have}, first '{files[0]}': use a model that takes hints, or `ignore_hints`"
         )
