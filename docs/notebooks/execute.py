@@ -54,7 +54,7 @@ def execute(file: Path, **parameters: Any) -> nbformat.NotebookNode:
     # The notebook's commands are those of this Python and this checkout.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
-    os.environ["COLUMNS"] = "110"  # the width of the commands' tables
+    os.environ |= {"COLUMNS": "110", "TERM": "dumb"}  # the width of the commands' tables; no spinners, no colours
     os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the package keeps TensorFlow quiet unless a level is set
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
