@@ -25,6 +25,8 @@ from keras_colorize.video.hints import carry_hints
 from keras_colorize.video.pipeline import film_frames, in_thread
 from keras_colorize.video.read import clock, open_film
 from keras_colorize.video.settings import FilmSettings
+from tests.colorizing import hint_colorizer
+from tests.conftest import colorful_photo
 from tests.films import HEIGHT, WIDTH, make_film, read_film, scene, small_colorizer, sound_packets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -307,6 +309,18 @@ def test_hints_that_do_not_fit_a_film_are_refused(tmp_path, colorizer):
         colorizer.film(film, hints=[Hint(3, 3, "red")])
     with pytest.raises(ColorizeError, match="lies outside the film of 64×48"):
         small_colorizer(hints=True).film(film, hints=[Hint(64, 3, "red")])
+
+
+def test_a_film_takes_on_the_palette_of_a_reference(tmp_path, colorizer):
+    film = make_film(tmp_path / "old.mp4", 4)
+    photo = colorful_photo(5)
+    binned = hint_colorizer()
+    plain, like = ([frame.pixels for frame in binned.film(film, reference=each)] for each in (None, photo))
+    assert all(np.abs(a.astype(int) - b).max() > 3 for a, b in zip(plain, like, strict=True))
+    made = [frame.pixels for frame in binned.film(film, reference=binned.reference(photo))]
+    np.testing.assert_array_equal(made[3], like[3])
+    with pytest.raises(ColorizeError, match="takes no reference"):
+        colorizer.film(film, reference=photo)
 
 
 # Work that is stopped

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_colorize.cli.colorize import check_system, load_colorizer
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     look.add_argument(
         "--hints", metavar="FILE", help="colours at places of frames (.hints.json), kept through the shot"
     )
+    look.add_argument("--reference", metavar="FILE", help="a photo in colour whose palette the film takes on")
     look.add_argument("--no-edges", action="store_true", help="spread colour smoothly instead of along edges")
     look.add_argument("--no-steady", action="store_true", help="colour each frame on its own, which flickers")
     files = parser.add_argument_group("the new film")
@@ -61,8 +63,14 @@ def run(options: argparse.Namespace) -> int:
     vividness = next((value for value in (options.vividness, hints.vividness) if value is not None), 1.0)
     names = ("codec", "quality", "fps", "preview", "resume", "overwrite")
     given = {name: getattr(options, name) for name in names}
+    reference = Path(options.reference).expanduser() if options.reference else None
     settings = FilmSettings(
-        vividness=vividness, edges=not options.no_edges, steady=not options.no_steady, hints=hints, **given
+        reference=reference,
+        vividness=vividness,
+        edges=not options.no_edges,
+        steady=not options.no_steady,
+        hints=hints,
+        **given,
     )
     check_system(options)
     load_tensorflow()

@@ -307,6 +307,7 @@ class Colorizer:
         edges: bool = True,
         steady: bool = True,
         hints: Hints = (),
+        reference: PhotoLike | ReferencePhoto | None = None,
         fps: float | None = None,
     ) -> "Iterator[FilmFrame]":
         """Yield the frames of a film in colour, in steady colours that follow the motion; a few are in memory.
@@ -322,6 +323,7 @@ class Colorizer:
             steady: otherwise each frame is coloured on its own, and flickers.
             hints: colours at places of frames, `TimedHint`s, for a network that takes them; each is carried through its
                 shot.
+            reference: a photo in colour whose palette the film takes on, as in a call.
             fps: frames per second of a folder of frames, 24 by default.
 
         Yields:
@@ -335,7 +337,9 @@ class Colorizer:
         check_installed()
         from keras_colorize.video.pipeline import film_frames
 
-        settings = FilmSettings(vividness=vividness, edges=edges, steady=steady, hints=hints, fps=fps)
+        settings = FilmSettings(
+            vividness=vividness, edges=edges, steady=steady, hints=hints, reference=reference, fps=fps
+        )
         return film_frames(self, path, settings)
 
     def reference(self, image: PhotoLike) -> ReferencePhoto:

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.progress import Advance
-from keras_colorize.video.pipeline import ColoredFrame, color_frames, rate_of, scaled_hints
+from keras_colorize.video.pipeline import ColoredFrame, color_frames, rate_of, scaled_hints, with_reference
 from keras_colorize.video.propagation import Trail
 from keras_colorize.video.read import FilmSource, open_film
 from keras_colorize.video.segments import SEGMENT_FRAMES, Segments, digest_of
@@ -75,6 +75,7 @@ def colorize_film(
     """
     settings, out = settings or FilmSettings(), Path(out).expanduser()
     source = open_film(path, rate_of(settings))
+    settings = with_reference(colorizer, settings)
     if source.path.resolve() == out.resolve():
         raise ColorizeError(f"`out` '{out}' is the film itself: choose another name")
     folder = is_folder(out)
@@ -255,10 +256,12 @@ def _description(
     """Name all that decides how a film comes out."""
     names = ("vividness", "edges", "steady", "quality", "preview", "fps")
     hints = scaled_hints(colorizer, source, settings)
+    reference: Any = settings.reference
     return {
         "the film": f"{source.path.name}, {_size(source.path) or source.format.frames:,}",
         "model": f"{colorizer.name} ({digest_of(colorizer.generator.get_weights())})",
         "codec": codec,
         "hints": f"{len(hints)} ({hashlib.sha256(repr(hints).encode()).hexdigest()[:16]})",
+        "reference": None if reference is None else digest_of([reference.colors]),
         **{name: getattr(settings, name) for name in names},
     }

@@ -62,6 +62,7 @@ def film_frames(colorizer: "Colorizer", path: str | Path, settings: FilmSettings
     settings = settings or FilmSettings()
     source = open_film(path, rate_of(settings))
     scaled_hints(colorizer, source, settings)
+    settings = with_reference(colorizer, settings)
     return (
         replace(colored.frame, pixels=colored.pixels, picture=None)
         for colored in color_frames(colorizer, source, settings, 0, None)
@@ -79,6 +80,7 @@ def color_frames(
         first: a multiple of `BATCH`.
         trail: of the frame before the first.
     """
+    settings = with_reference(colorizer, settings)
     picture = find_picture(colorizer, source)
     film = source.format
     waiting = max(2, min(2 * BATCH, _BYTES_WAITING // (film.width * film.height * (3 if film.bits == 8 else 6))))
@@ -103,6 +105,18 @@ def color_frames(
         with closing(in_thread(shown, waiting, "network")) as steady:  # noqa: SIM117
             with closing(in_thread(map(finish, steady), waiting, "finish")) as finished:
                 yield from finished
+
+
+def with_reference(colorizer: "Colorizer", settings: FilmSettings) -> FilmSettings:
+    """Return the settings with the reference as the colorizer sees it, which is made once.
+
+    Raises:
+        ColorizeError: it is grey or no photo, or the network takes no reference.
+    """
+    given: Any = settings.reference
+    if given is None or hasattr(given, "place_colors"):
+        return settings
+    return replace(settings, reference=colorizer.reference(given))
 
 
 def scaled_hints(colorizer: "Colorizer", source: FilmSource, settings: FilmSettings) -> tuple["Hint", ...]:
@@ -163,7 +177,12 @@ def _opinions(
             for number in sound
             if motions[number] is None or number == sound[0] or batch[number].number % EVERY == 0
         ]
-        chroma = dict(zip(asked, colorizer.predict([framed[n] for n in asked], settings.vividness), strict=True))
+        if settings.reference is None:
+            predicted = colorizer.predict([framed[number] for number in asked], settings.vividness)
+        else:
+            reference: Any = settings.reference
+            predicted = [colorizer.predict_like(framed[number], reference, settings.vividness) for number in asked]
+        chroma = dict(zip(asked, predicted, strict=True))
         last: np.ndarray | None = None
         for number, frame in enumerate(batch):
             motion = motions.get(number)

@@ -10,6 +10,8 @@ from keras_colorize.errors import ColorizeError
 
 if TYPE_CHECKING:
     from keras_colorize.inference.hint_files import Hints
+    from keras_colorize.inference.photos import PhotoLike
+    from keras_colorize.inference.reference import ReferencePhoto
 
 DEFAULT_QUALITY = 75
 
@@ -29,6 +31,8 @@ class FilmSettings:
         fps: frames per second of a folder of frames, 24 by default; a file has its own rate.
         hints: colours at places of frames, for a network that takes them: a list of `Hint` and `TimedHint`, or the
             `HintSet` of a file. Each is carried through its shot.
+        reference: a photo in colour whose palette the film takes on, as `Colorizer.reference` takes it, or what that
+            returned; for a network that predicts a distribution of colours.
         preview: colorize only so many seconds from the beginning.
         resume: go on from the last whole segment of an earlier run.
         overwrite: replace a film, or segments, that exist.
@@ -44,6 +48,7 @@ class FilmSettings:
     quality: int = DEFAULT_QUALITY
     fps: float | None = None
     hints: "Hints" = ()
+    reference: "PhotoLike | ReferencePhoto | None" = None
     preview: float | None = None
     resume: bool = False
     overwrite: bool = False
