@@ -5,7 +5,7 @@ its prediction back into colours. Training, evaluation, inference and export use
 disagree. Only this module knows the scales 50 and 110.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from keras import ops
@@ -15,6 +15,7 @@ from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.recipes import Decoding, Recipe
+from keras_colorize.tensor import Tensor
 
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
@@ -23,12 +24,12 @@ AB_SCALE = 110.0
 HINTED_SHARE = 0.005
 
 
-def recolor(L: Any, ab: Any) -> Any:
+def recolor(L: Tensor, ab: Tensor) -> Tensor:
     """Join lightness (…, 1) in [0, 100] and chroma (…, 2) in CIE units into RGB (…, 3) in [0, 1]."""
     return lab_to_rgb(ops.concatenate([L, ab], axis=-1))
 
 
-def grey(L: Any) -> Any:
+def grey(L: Tensor) -> Tensor:
     """Show lightness (…, 1) in [0, 100] without any colour: RGB (…, 3) in [0, 1]."""
     return recolor(L, ops.zeros_like(ops.concatenate([L, L], axis=-1)))
 
@@ -50,12 +51,12 @@ class Space:
         if hints:
             self.condition_channels += HINT_CHANNELS  # type: ignore[misc]
 
-    def split(self, rgb: Any) -> tuple[Inputs, Any]:
+    def split(self, rgb: Tensor) -> tuple[Inputs, Tensor]:
         """Split photos RGB (B, H, W, 3) in [0, 1] into what the network may know and the target of training."""
         lab = rgb_to_lab(rgb)
         return Inputs(lightness=lab[..., :1]), self._target(rgb, lab)
 
-    def condition(self, inputs: Inputs) -> Any:
+    def condition(self, inputs: Inputs) -> Tensor:
         """Make the tensor that the network sees, (B, H, W, condition_channels) in [-1, 1].
 
         In a space with hints their three channels come after those of lightness; they are 0 where no hint is given.
@@ -83,29 +84,29 @@ class Space:
         """
         return inputs
 
-    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+    def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         """Show the picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
         raise NotImplementedError
 
-    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         """Return the predicted ab (B, H, W, 2) in CIE units, at the size of the inputs.
 
         vividness: factor of the distance from grey; 1 is the system's own.
         """
         raise NotImplementedError
 
-    def target_chroma(self, target: Any) -> Any:
+    def target_chroma(self, target: Tensor) -> Tensor:
         """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
         raise NotImplementedError
 
-    def colorize(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+    def colorize(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         """Join the photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
         return recolor(inputs.lightness, self.chroma(inputs, prediction, vividness))
 
-    def _lightness_channels(self, L: Any) -> Any:
+    def _lightness_channels(self, L: Tensor) -> Tensor:
         return L / L_HALF_RANGE - 1.0
 
-    def _target(self, rgb: Any, lab: Any) -> Any:
+    def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         raise NotImplementedError
 
 
@@ -116,16 +117,16 @@ class LabSpace(Space):
     target_channels = 2
     predicts_lightness = False
 
-    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+    def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self.colorize(inputs, prediction)
 
-    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         return prediction * (AB_SCALE * vividness)
 
-    def target_chroma(self, target: Any) -> Any:
+    def target_chroma(self, target: Tensor) -> Tensor:
         return target * AB_SCALE
 
-    def _target(self, rgb: Any, lab: Any) -> Any:
+    def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return lab[..., 1:] / AB_SCALE
 
 
@@ -138,19 +139,19 @@ class RGBSpace(Space):
 
     name = "rgb"
 
-    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+    def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self._rgb(prediction)
 
-    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         return rgb_to_lab(self._rgb(prediction))[..., 1:] * vividness
 
-    def target_chroma(self, target: Any) -> Any:
+    def target_chroma(self, target: Tensor) -> Tensor:
         return rgb_to_lab(self._rgb(target))[..., 1:]
 
-    def _target(self, rgb: Any, lab: Any) -> Any:
+    def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return rgb * 2.0 - 1.0
 
-    def _rgb(self, painted: Any) -> Any:
+    def _rgb(self, painted: Tensor) -> Tensor:
         """Convert a prediction or a target to RGB in [0, 1]."""
         return ops.clip((painted + 1.0) / 2.0, 0.0, 1.0)
 
@@ -161,13 +162,13 @@ class RGB01Space(RGBSpace):
     name = "rgb01"
     condition_channels = 3
 
-    def _lightness_channels(self, L: Any) -> Any:
+    def _lightness_channels(self, L: Tensor) -> Tensor:
         return ops.repeat(L / (2.0 * L_HALF_RANGE), 3, axis=-1)
 
-    def _target(self, rgb: Any, lab: Any) -> Any:
+    def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return rgb
 
-    def _rgb(self, painted: Any) -> Any:
+    def _rgb(self, painted: Tensor) -> Tensor:
         return ops.clip(painted, 0.0, 1.0)
 
 
@@ -212,7 +213,7 @@ class BinnedLabSpace(Space):
         # A network that was trained on weighted colours predicts p·w: this much of log w comes off its logits.
         self._excess = self.decoding.undo_rebalancing * np.log(self.bins.class_weights(rebalancing))
 
-    def merge(self, inputs: Inputs, prediction: Any) -> Any:
+    def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self.colorize(inputs, prediction)
 
     def shown(self, inputs: Inputs, given: Inputs | None = None) -> Inputs:
@@ -221,22 +222,22 @@ class BinnedLabSpace(Space):
         gain = 1.0 + (self.decoding.gain - 1.0) * self.unknown_share(given or inputs)
         return inputs._replace(hints=ops.concatenate([inputs.hints[..., :2] / gain, inputs.hints[..., 2:]], axis=-1))
 
-    def chroma(self, inputs: Inputs, prediction: Any, vividness: Any = 1.0) -> Any:
+    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         _, height, width, _ = ops.shape(inputs.lightness)
         ab = self.annealed_mean(prediction, vividness, self.unknown_share(inputs))
         return ops.image.resize(ab, (height, width), interpolation="bilinear", antialias=False)
 
     @staticmethod
-    def unknown_share(inputs: Inputs) -> Any:
+    def unknown_share(inputs: Inputs) -> Tensor:
         """Return the share of a photo that the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
         if inputs.hints is None:
             return 1.0
         return ops.exp(-ops.mean(inputs.hints[..., 2:], axis=(1, 2), keepdims=True) / HINTED_SHARE)
 
-    def target_chroma(self, target: Any) -> Any:
+    def target_chroma(self, target: Tensor) -> Tensor:
         return target
 
-    def annealed_mean(self, logits: Any, vividness: Any = 1.0, unknown: Any = 1.0) -> Any:
+    def annealed_mean(self, logits: Tensor, vividness: Tensor = 1.0, unknown: Tensor = 1.0) -> Tensor:
         """Decode logits (B, h, w, Q) into ab (B, h, w, 2) in CIE units, float32.
 
         unknown: share of gain and cast that is applied: 1, or (B, 1, 1, 1) where photos have hints.
@@ -246,7 +247,7 @@ class BinnedLabSpace(Space):
         shares = ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1)
         centers = self.bins.centers
         ab = ops.matmul(shares, ops.convert_to_tensor(centers))
-        gain: Any = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
+        gain: Tensor = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
         if self.decoding.expected_chroma > 0:
             expected = ops.matmul(shares, ops.convert_to_tensor(np.linalg.norm(centers, axis=-1, keepdims=True)))
             found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
@@ -257,15 +258,15 @@ class BinnedLabSpace(Space):
             ab = ab - (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
         return ab * gain
 
-    def distribution(self, logits: Any) -> Any:
+    def distribution(self, logits: Tensor) -> Tensor:
         """Convert logits (B, h, w, Q) into the probability of each of the `bins`, float32, before any temperature."""
         return ops.softmax(self.without_rebalancing(logits), axis=-1)
 
-    def without_rebalancing(self, logits: Any) -> Any:
+    def without_rebalancing(self, logits: Tensor) -> Tensor:
         """Take back the part of the rebalancing that `decoding` asks for: logits (B, h, w, Q) float32."""
         return ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
 
-    def _target(self, rgb: Any, lab: Any) -> Any:
+    def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return lab[..., 1:]
 
 

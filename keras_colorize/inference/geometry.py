@@ -6,11 +6,11 @@ sum of the photo's rows, so that one matrix does both the resampling and the mir
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 
 from keras_colorize.inference.frame import LONGEST_ASPECT
+from keras_colorize.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class FrameGeometry:
         padded_rows, padded_columns: of the frame.
     """
 
-    height: Any
-    width: Any
-    rows: Any
-    columns: Any
-    padded_rows: Any
-    padded_columns: Any
+    height: Tensor
+    width: Tensor
+    rows: Tensor
+    columns: Tensor
+    padded_rows: Tensor
+    padded_columns: Tensor
 
     @classmethod
-    def of(cls, height: Any, width: Any, size: int, multiple: int | None) -> "FrameGeometry":
+    def of(cls, height: Tensor, width: Tensor, size: int, multiple: int | None) -> "FrameGeometry":
         """Make the geometry for a photo of that size; `size` and `multiple` as in `inference.frame.frame_photo`."""
         short, long = _least(height, width), _most(height, width)
         if multiple is None:
@@ -52,27 +52,27 @@ class FrameGeometry:
         sizes = (self.height, self.padded_rows, self.width, self.padded_columns)
         return all(isinstance(size, int) for size in sizes) and sizes[0] == sizes[1] and sizes[2] == sizes[3]
 
-    def vertical(self) -> Any:
+    def vertical(self) -> Tensor:
         """Return the matrix (padded_rows, height) that resamples a photo's rows."""
         return resampling(self.height, self.rows, self.padded_rows)
 
-    def horizontal(self) -> Any:
+    def horizontal(self) -> Tensor:
         """Return the matrix (padded_columns, width) that resamples a photo's columns."""
         return resampling(self.width, self.columns, self.padded_columns)
 
-    def fitted(self, L: Any) -> Any:
+    def fitted(self, L: Tensor) -> Tensor:
         """Fit lightness (B, H, W, 1) into the frame, mirrored beyond its edges: (B, padded_rows, padded_columns, 1)."""
         if self.is_whole:
             return L
         framed = tf.matmul(tf.matmul(self.vertical(), tf.squeeze(L, axis=-1)), self.horizontal(), transpose_b=True)
         return self.shaped(tf.expand_dims(framed, -1))
 
-    def shaped(self, frames: Any) -> Any:
+    def shaped(self, frames: Tensor) -> Tensor:
         """Clip resampled lightness (B, padded_rows, padded_columns, C) to [0, 100] and set the sides that are known."""
         sides = (size if isinstance(size, int) else None for size in (self.padded_rows, self.padded_columns))
         return tf.ensure_shape(tf.clip_by_value(frames, 0.0, 100.0), (frames.shape[0], *sides, frames.shape[-1]))
 
-    def content(self, frames: Any) -> Any:
+    def content(self, frames: Tensor) -> Tensor:
         """Return the part (B, rows, columns, C) of frames that the photo covers."""
         if self.is_whole:
             return frames
@@ -80,7 +80,7 @@ class FrameGeometry:
         return frames[:, top : top + self.rows, left : left + self.columns]
 
 
-def resampling(length: Any, content: Any, padded: Any) -> Any:
+def resampling(length: Tensor, content: Tensor, padded: Tensor) -> Tensor:
     """Return the matrix (padded, length) that resamples a line to `content` places in the middle of `padded`, float32.
 
     The filter is bicubic (Keys 1981, a = −1/2), widened by the factor of a reduction, as in Pillow. Places beyond the
@@ -101,21 +101,21 @@ def resampling(length: Any, content: Any, padded: Any) -> Any:
     return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
-def _scaled(length: Any, wanted: Any, over: Any) -> Any:
+def _scaled(length: Tensor, wanted: Tensor, over: Tensor) -> Tensor:
     """Return round(length · wanted / over) in whole numbers, half to even as in Python, at least 1."""
     doubled, divisor = 2 * length * wanted + over, 2 * over
     rounded = doubled // divisor
     return _most(rounded - _is(doubled % divisor == 0) * (rounded % 2), 1)
 
 
-def _is(condition: Any) -> Any:
+def _is(condition: Tensor) -> Tensor:
     """Convert a condition to 1 or 0."""
     return int(condition) if isinstance(condition, bool) else tf.cast(condition, tf.int32)
 
 
-def _most(a: Any, b: Any) -> Any:
+def _most(a: Tensor, b: Tensor) -> Tensor:
     return max(a, b) if isinstance(a, int) and isinstance(b, int) else tf.maximum(a, b)
 
 
-def _least(a: Any, b: Any) -> Any:
+def _least(a: Tensor, b: Tensor) -> Tensor:
     return min(a, b) if isinstance(a, int) and isinstance(b, int) else tf.minimum(a, b)

@@ -19,6 +19,7 @@ from keras_colorize.inference.finish import guided_coefficients
 from keras_colorize.inference.geometry import FrameGeometry
 from keras_colorize.inference.hint_table import draw_table
 from keras_colorize.inference.network import over_size
+from keras_colorize.tensor import Tensor
 
 # The scope of the network's operators: a quantizer tells them by it from everything around the network.
 NETWORK_SCOPE = "generator"
@@ -76,11 +77,11 @@ class ColorGraph(tf.Module):
             except (ValueError, TypeError, NotImplementedError):  # DeepLab has to know the size
                 self._predict, self.multiple = _predictor(system.generator, space), None
 
-    def chroma(self, inputs: Inputs, vividness: Any = None) -> Any:
+    def chroma(self, inputs: Inputs, vividness: Tensor | None = None) -> Tensor:
         """Run the network: inputs (B, h, w, …) at a size that it takes → ab (B, h, w, 2) in CIE units."""
         return self._run(inputs, vividness)[0]
 
-    def core(self, L: Any, hints: Any = None, distribution: bool = False) -> dict[str, Any]:
+    def core(self, L: Tensor, hints: Tensor | None = None, distribution: bool = False) -> dict[str, Tensor]:
         """Run the network, with the names that files give to its tensors.
 
         Args:
@@ -99,27 +100,27 @@ class ColorGraph(tf.Module):
             raise ValueError("the network predicts no distribution")  # `ExportRequest.check` has refused it
         return {"ab": ab, "distribution": self._distribution(prediction)}
 
-    def frame(self, images: Any) -> FrameGeometry:
+    def frame(self, images: Tensor) -> FrameGeometry:
         """Return the frame of images (B, H, W, C)."""
         height, width = images.shape[1:3]
         if height is None or width is None:
             height, width = tf.unstack(tf.shape(images)[1:3])
         return FrameGeometry.of(height, width, self.image_size, self.multiple)
 
-    def _run(self, inputs: Inputs, vividness: Any) -> tuple[Any, Any]:
+    def _run(self, inputs: Inputs, vividness: Tensor) -> tuple[Tensor, Tensor]:
         if vividness is None:
             return self._predict(inputs, tf.constant(self.vividness))
         return self._predict(inputs, tf.clip_by_value(vividness, 0.0, LARGEST_VIVIDNESS))
 
-    def coefficients(self, inputs: Inputs, frame: FrameGeometry, vividness: Any = None) -> Any:
+    def coefficients(self, inputs: Inputs, frame: FrameGeometry, vividness: Tensor | None = None) -> Tensor:
         """Compute the guided filter's lines over the photo, (B, rows, columns, 4), from inputs in the frame."""
         return frame.content(guided_coefficients(inputs.lightness, self.chroma(inputs, vividness)))
 
-    def predict_ab(self, L: Any, vividness: Any = None) -> Any:
+    def predict_ab(self, L: Tensor, vividness: Tensor | None = None) -> Tensor:
         """Predict ab (B, H, W, 2) in CIE units, not clipped, from the lightness (B, H, W, 1) of photos of any size."""
         return planes.interleaved(self._chroma_of(L, self.frame(L), vividness, None))
 
-    def colorize(self, photos: Any, vividness: Any = None, hints: Any = None) -> Any:
+    def colorize(self, photos: Tensor, vividness: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
         """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept.
 
         hints: a table (B, K, 6) of `inference.hint_table`, for a network that takes hints.
@@ -128,13 +129,13 @@ class ColorGraph(tf.Module):
         frame = self.frame(photos)
         return planes.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
 
-    def colorize_floats(self, photos: Any) -> Any:
+    def colorize_floats(self, photos: Tensor) -> Tensor:
         """Colorize photos float32 (B, H, W, 3) in [0, 1] of any size: float32 (B, H, W, 3), their lightness kept."""
         L = rgb_to_lab(photos)[..., :1]
         a, b = self._chroma_of(L, self.frame(photos), None, None)
         return lab_to_rgb(clip_chroma(tf.stack([tf.squeeze(L, axis=-1), a, b], axis=-1)))
 
-    def _chroma_of(self, L: Any, frame: FrameGeometry, vividness: Any, hints: Any) -> tuple[Any, Any]:
+    def _chroma_of(self, L: Tensor, frame: FrameGeometry, vividness: Tensor, hints: Tensor) -> tuple[Tensor, Tensor]:
         """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1)."""
         lines = self.coefficients(_inputs(frame.fitted(L), frame, hints), frame, vividness)
         if not frame.is_whole:
@@ -143,7 +144,9 @@ class ColorGraph(tf.Module):
         L = tf.squeeze(L, axis=-1)
         return slope_a * L + offset_a, slope_b * L + offset_b
 
-    def colorize_in_strips(self, photos: Any, vividness: Any = None, hints: Any = None) -> Any:
+    def colorize_in_strips(
+        self, photos: Tensor, vividness: Tensor | None = None, hints: Tensor | None = None
+    ) -> Tensor:
         """Colorize as `colorize` does, strip by strip in loops, with little memory beside the photos: for servers."""
         batch, height, width = tf.unstack(tf.shape(photos)[:3])
         frame = FrameGeometry.of(height, width, self.image_size, self.multiple)
@@ -156,7 +159,7 @@ class ColorGraph(tf.Module):
         vertical = tf.transpose(tf.reshape(vertical, (frame.padded_rows, count, rows)), (1, 0, 2))
         horizontal = frame.horizontal()
 
-        def framed(photo_strips: Any) -> Any:
+        def framed(photo_strips: Tensor) -> Tensor:
             L = tf.foldl(
                 lambda total, part: total + tf.matmul(part[0], planes.lightness(part[1])),
                 (vertical, photo_strips),
@@ -168,11 +171,11 @@ class ColorGraph(tf.Module):
         L = tf.map_fn(framed, strips, fn_output_signature=tf.TensorSpec((None, None, 1), tf.float32))
         lines = self.coefficients(_inputs(frame.shaped(L), frame, hints), frame, vividness)
 
-        def recolored(photo: Any) -> Any:
+        def recolored(photo: Tensor) -> Tensor:
             photo_strips, photo_lines = photo
             columns = tf.image.resize(photo_lines[None], (frame.rows, width))[0]  # (rows, W, 4)
 
-            def strip_in_color(strip: Any) -> Any:
+            def strip_in_color(strip: Tensor) -> Tensor:
                 number, pixels = strip
                 known = _rows_of(columns, number * rows + tf.range(rows), height)
                 slope_a, slope_b, offset_a, offset_b = planes.split(known)
@@ -190,7 +193,7 @@ class ColorGraph(tf.Module):
         return tf.map_fn(recolored, (strips, lines), fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8))
 
 
-def _inputs(L: Any, frame: FrameGeometry, hints: Any) -> Inputs:
+def _inputs(L: Tensor, frame: FrameGeometry, hints: Tensor) -> Inputs:
     """Join lightness in a frame (B, h, w, 1) with a table of hints (B, K, 6), or with None."""
     return Inputs(L) if hints is None else Inputs(L, tf.ensure_shape(draw_table(hints, frame), (*L.shape[:3], 3)))
 
@@ -213,7 +216,7 @@ class _BilinearUp(keras.layers.Layer):
         super().__init__(**kwargs)
         self.factors = factors
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return tf.image.resize(x, tf.shape(x)[1:3] * tf.constant(self.factors))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -224,7 +227,7 @@ class _BilinearUp(keras.layers.Layer):
 def _predictor(network: keras.Model, space: Space) -> Any:
     """Return a function of inputs and vividness that returns ab at the frame's size, and the network's prediction."""
 
-    def predict(inputs: Inputs, vividness: Any) -> tuple[Any, Any]:
+    def predict(inputs: Inputs, vividness: Tensor) -> tuple[Tensor, Tensor]:
         condition = space.condition(space.shown(inputs))
         with tf.name_scope(NETWORK_SCOPE):
             prediction = network(condition, training=False)
@@ -238,7 +241,7 @@ def _predictor(network: keras.Model, space: Space) -> Any:
     return tf.function(predict, autograph=False)  # traced once for all that call it with one shape
 
 
-def _rows_of(lines: Any, rows: Any, height: Any) -> Any:
+def _rows_of(lines: Tensor, rows: Tensor, height: Tensor) -> Tensor:
     """Enlarge lines (h, W, 4) bilinearly to `height` and return some of the rows: (number of rows, W, 4)."""
     known = tf.shape(lines)[0]
     known_f = tf.cast(known, tf.float32)

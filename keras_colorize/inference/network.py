@@ -12,6 +12,7 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.frame import Frame
+from keras_colorize.tensor import Tensor
 
 # Photos in one call of the network, at its own size.
 LARGEST_BATCH = 16
@@ -38,7 +39,7 @@ def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.nd
     return [chromas[number] for number in range(len(frames))]
 
 
-def finite(ab: Any) -> np.ndarray:
+def finite(ab: Tensor) -> np.ndarray:
     """Return chroma as it came, after a check: values that are not finite would make a grey or black photo.
 
     Raises:
@@ -50,22 +51,22 @@ def finite(ab: Any) -> np.ndarray:
     return ab
 
 
-def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float], Any]:
+def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float], Tensor]:
     """Compile a network for calls with inputs (B, h, w, …) and a vividness, which return ab (B, h, w, 2)."""
 
-    def predict(inputs: Inputs, vividness: Any) -> Any:
+    def predict(inputs: Inputs, vividness: Tensor) -> Tensor:
         prediction = network(space.condition(space.shown(inputs)), training=False)
         return space.chroma(inputs, prediction, vividness)
 
     return graphs(predict)
 
 
-def prediction_graphs(network: keras.Model, space: Space) -> Callable[[Inputs], Any]:
+def prediction_graphs(network: keras.Model, space: Space) -> Callable[[Inputs], Tensor]:
     """Compile the first half of `chroma_graphs`: inputs (B, h, w, …) → the network's own prediction, as it is."""
     return graphs(lambda inputs: network(space.condition(space.shown(inputs)), training=False))
 
 
-def decoding_graphs(space: Space) -> Callable[[Inputs, Any, float], Any]:
+def decoding_graphs(space: Space) -> Callable[[Inputs, Tensor, float], Tensor]:
     """Compile the second half: inputs, prediction and a vividness → ab (B, h, w, 2) in CIE units."""
     return graphs(space.chroma)
 
@@ -81,7 +82,7 @@ def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
     def graph(*specs: Any) -> Any:
         return tf.function(function, autograph=False).get_concrete_function(*specs)
 
-    def tensor(value: Any) -> Any:
+    def tensor(value: Any) -> Tensor:
         return None if value is None else tf.convert_to_tensor(value, tf.float32)
 
     def spec(value: Any) -> Any:
@@ -89,7 +90,7 @@ def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
             None if value is None else tf.TensorSpec((None, *value.shape[1:]) if value.shape.rank else (), tf.float32)
         )
 
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Tensor) -> Tensor:
         tensors = tf.nest.map_structure(tensor, arguments)
         return graph(*tf.nest.map_structure(spec, tensors))(*tensors)
 
@@ -103,7 +104,7 @@ def over_size(network: keras.Model, height: int | None, width: int | None) -> ke
         ValueError: the layers do not fit together at that size.
     """
 
-    def call(layer: keras.Layer, inputs: Any, **kwargs: Any) -> Any:
+    def call(layer: keras.Layer, inputs: Tensor, **kwargs: Any) -> Tensor:
         if isinstance(inputs, (list, tuple)) and isinstance(layer, _JOINING):  # built layers do not check this
             for sides in zip(*(tensor.shape[1:3] for tensor in inputs), strict=True):
                 if len(set(sides) - {1}) > 1:
