@@ -182,6 +182,7 @@ async function recolor() {
     });
     if (!answer || photo !== current) return false;
     view.color(answer.pixels, answer.closeUp);
+    strip.draw(photo, photo.edit.alone ? photo.thumbnail : view.picture);
     // For whoever looks at the speed in the browser's tools.
     performance.measure("edit", { start: began, detail: { worker: answer.milliseconds } });
     document.body.dataset.painted = Number(document.body.dataset.painted ?? 0) + 1;
@@ -211,6 +212,8 @@ function travel(how) {
 function show() {
   strip.show(photos, current);
   if (current) strip.reveal(current);
+  const failed = current?.status === "failed";
+  for (const part of [element("panel"), document.querySelector(".tools")]) part.inert = failed;
   element("undo").disabled = !current?.past.length;
   element("redo").disabled = !current?.future.length;
   element("save").disabled = current?.status !== "open";

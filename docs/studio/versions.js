@@ -6,12 +6,12 @@ import { modesOf, probabilities, sharesAt, spreads } from "./distribution.js";
 
 const DRAWS = 4;
 const SHARPNESS = 1 / 0.7; // likely colours are drawn more often than the network says
-const LEAST_SHARE = 0.05; // of the likeliest colour: less likely ones are not drawn
+const LEAST_SHARE = 0.1; // of the likeliest colour: less likely ones are not drawn
 const NEAR = 5; // cells; a place so near to a hint is settled
 const SAME_TONE = 15; // in L, standard deviation
-const ALIKE = 0.5; // likeness from which on a place gets the same colour
+const ALIKE = 0.75; // likeness from which on a place gets the same colour
 const SPACING = 4; // cells between the hints of one colour
-const MOST_HINTS = 6; // of one colour
+const MOST_HINTS = 4; // of one colour
 const RADIUS = 0.015; // of the photo's shorter side
 const OTHER_COLOR = 20; // CIE units between the first colours of two versions, where there are so many
 

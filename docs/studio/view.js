@@ -35,6 +35,11 @@ export class View {
     return Math.min(devicePixelRatio || 1, 2);
   }
 
+  /** The coloured photo at the screen's size. */
+  get picture() {
+    return this.#after;
+  }
+
   /** The pixels of the screen that a photo may fill. */
   get room() {
     const [width, height] = [this.#stage.clientWidth, this.#stage.clientHeight].map((length) => Math.max(length * this.density, 64));
@@ -208,6 +213,9 @@ export class View {
     const middle = this.peeking ? right : left + this.split * (right - left);
     this.#layer(context, "after", middle, right);
     this.#layer(context, "before", left, middle);
+    this.#stage.style.setProperty("--left", `${left}px`);
+    this.#stage.style.setProperty("--right", `${this.#stage.clientWidth - right}px`);
+    this.#stage.style.setProperty("--bottom", `${this.#stage.clientHeight - bottom}px`);
     this.#stage.dataset.photo = [left, top, right, bottom].join(" "); // for tests, and for pictures of the page
     this.#divider.style.transform = `translateX(${middle}px)`;
     this.#divider.style.top = `${top}px`;
