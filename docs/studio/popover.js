@@ -113,7 +113,7 @@ export class Popover {
   remember() {
     if (!this.current) return;
     const { a, b } = this.current;
-    const far = (other) => Math.hypot(other.a - a, other.b - b) > 6;
+    const far = (other) => Math.hypot(other.a - a, other.b - b) > 10;
     this.#recent = [{ a, b }, ...this.#recent.filter(far)].slice(0, KEPT);
     try {
       localStorage.setItem(RECENT, JSON.stringify(this.#recent));

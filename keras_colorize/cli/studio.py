@@ -30,11 +30,13 @@ def run(options: argparse.Namespace) -> None:
     import webbrowser
 
     from keras_colorize.studio.server import make_server
-    from keras_colorize.studio.site import write_site
+    from keras_colorize.studio.site import check_out, write_site
 
+    out = Path(options.out).expanduser() if options.out else None
+    if out:
+        check_out(out)  # before minutes go by
     files = find_files(options)
-    if options.out:
-        out = Path(options.out).expanduser()
+    if out:
         write_site(files, out)
         print(f"{out}: {sum(file.stat().st_size for file in files.values()) / 1e6:.0f} MB for any web server")
         return

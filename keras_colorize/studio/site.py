@@ -96,6 +96,16 @@ def cached_model(cache: Path, sources: Iterable[Path], make: Callable[[], tuple[
     return folder
 
 
+def check_out(out: Path) -> None:
+    """Check that a folder is new or empty.
+
+    Raises:
+        ColorizeError: it has something in it, or is a file.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ColorizeError(f"'{out}' exists: choose a new folder for `out`")
+
+
 def write_site(files: dict[str, Path], out: Path) -> None:
     """Copy the studio into a folder that any web server can serve.
 
@@ -109,8 +119,7 @@ def write_site(files: dict[str, Path], out: Path) -> None:
         ColorizeError: the folder has something in it.
         OSError: it cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ColorizeError(f"'{out}' exists: choose a new folder for `out`")
+    check_out(out)
     for address, file in files.items():
         target = out / address[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
