@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
 
 VERSIONS = 5
-TILE = 200  # pixels, height
+TILE = 150  # pixels, height
 GAP = 6
-QUALITY = 85
+QUALITY = 82
 SAMPLES = (skimage.data.astronaut, skimage.data.coffee, skimage.data.chelsea, skimage.data.rocket)
 # A photo and its reference.
 REFERENCES: tuple[tuple[Callable[[], np.ndarray], Callable[[], np.ndarray]], ...] = (
