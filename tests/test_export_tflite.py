@@ -202,6 +202,15 @@ def few_layers():
     return tflite.convert(ColorGraph(small_colorizer("unet_gan"), square=True), SIZE, core=False)
 
 
+def test_ranges_do_not_depend_on_the_order_of_the_photos(few_layers):
+    dark_first = [{"image": np.full((1, SIZE, SIZE, 3), 9, np.uint8)}, *({"image": photo[None]} for photo in squares())]
+    files = [
+        quantize(few_layers, "int8", tflite.COLORIZE, calibration, lambda _: 0.0).content
+        for calibration in (dark_first, dark_first[::-1])
+    ]
+    np.testing.assert_array_equal(*(tflite.LiteRT(file)(image=squares(1)[0][None])["colorized"] for file in files))
+
+
 def test_layers_that_cost_too_much_stay_in_float32(few_layers):
     content = few_layers
     everything = quantized(content, "int8", tolerance=100.0)

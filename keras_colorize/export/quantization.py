@@ -23,6 +23,9 @@ from keras_colorize.inference.graph import NETWORK_SCOPE
 # The largest mean difference from the float32 file, in grey levels over all photos. Above it, layers stay in float32.
 TOLERANCE = 2.0
 
+# [choice] The share of the calibration inputs whose values a range holds to the last.
+_WHOLE = 0.9
+
 _LAYERS = ("CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 _BUILTINS = {"CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"}
 
@@ -128,7 +131,10 @@ class _Calibration:
         self._ranges: Any = None
         if kind == "int8":
             with _quiet():
-                self._ranges = self._quantizer(()).calibrate({signature: calibration}, num_threads=2)
+                quantizer = self._quantizer(())
+                # One by one: over several inputs the quantizer keeps a moving average, in which the first counts most.
+                ranges = [quantizer.calibrate({signature: [inputs]}, num_threads=2) for inputs in calibration]
+            self._ranges = _joined(ranges)
 
     def quantized(self, left_out: Collection[str]) -> bytes:
         """Return the file with all layers but some quantized."""
@@ -154,6 +160,23 @@ class _Calibration:
             for name in left_out:
                 quantizer.update_quantization_recipe(f"^{re.escape(name)}", layer, algorithm_key=algorithms.NO_QUANTIZE)
         return quantizer
+
+
+def _joined(ranges: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Join the ranges of each tensor over all inputs into one that holds nine inputs of ten whole.
+
+    Hints make values that no photo without hints has, up to seven times as large. Where they are cut off, the colours
+    of the whole photo change; where ranges are as wide as the largest, photos without hints lose resolution.
+    `docs/mobile.md` has figures.
+    """
+    joined = {}
+    for name, first in ranges[0].items():
+        joined[name] = dict(first)
+        for key, quantile in (("min", 1.0 - _WHOLE), ("max", _WHOLE)):
+            if key in first:
+                values = np.stack([other[name][key] for other in ranges])
+                joined[name][key] = np.quantile(values, quantile, axis=0).astype(values.dtype)
+    return joined
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ _MOST_PIXELS = 1 << 24  # of all squares together: of large squares there are fe
 _RUNS = 5
 _MOST_HINTS = 8
 _HINT_RADII = (0.005, 0.05)  # shares of a photo's shorter side
+_STRONG_CHROMA = 70.0  # of one hint of each photo, in CIE units
 
 Runtime = Callable[..., dict[str, np.ndarray]]  # an exported file: inputs by name → outputs by name
 
@@ -123,15 +124,19 @@ def load_photos(data: str, size: int, square: int | None) -> VerificationPhotos:
 
 
 def draw_photo_hints(photos: Sequence[np.ndarray]) -> list[list[Hint]]:
-    """Draw one to eight hints for each photo: its own colours at random places; every fourth has another hue."""
+    """Draw one to eight hints for each photo, at random places: its own colours there, and as the last a strong colour.
+
+    People ask for strong colours too, and quantization must not cut off what the network makes of them.
+    """
     hints = []
     for seed, rgb_u8 in enumerate(photos):
         random = np.random.default_rng(seed)
         ab, short = _ab(rgb_u8), min(rgb_u8.shape[:2])
         places = random.integers(0, rgb_u8.shape[:2], (random.integers(1, _MOST_HINTS + 1), 2))
-        colors = [tuple(ab[y, x] if number % 4 else ab[y, x, ::-1]) for number, (y, x) in enumerate(places, 1)]
+        hue = random.uniform(0.0, 2.0 * np.pi)
+        colors = [*(ab[y, x] for y, x in places[:-1]), _STRONG_CHROMA * np.array([np.cos(hue), np.sin(hue)])]
         radii = short * random.uniform(*_HINT_RADII, len(places))
-        hints.append([Hint(x, y, color, radius) for (y, x), color, radius in zip(places, colors, radii, strict=True)])
+        hints.append([Hint(x, y, (a, b), radius) for (y, x), (a, b), radius in zip(places, colors, radii, strict=True)])
     return hints
 
 

@@ -22,7 +22,7 @@ def hint_table(hints: Sequence[Sequence[Hint]], height: int, width: int) -> np.n
 
     K is at least 1.
     """
-    table = np.zeros((len(hints), max(1, *map(len, hints)), len(COLUMNS)), np.float32)
+    table = np.zeros((len(hints), max([1, *map(len, hints)]), len(COLUMNS)), np.float32)
     for rows, photo_hints in zip(table, hints, strict=True):
         for row, hint in zip(rows, photo_hints, strict=False):
             row[:] = (hint.x, hint.y, hint.radius_in(height, width), *hint.ab, 1.0)
