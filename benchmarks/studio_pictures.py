@@ -29,9 +29,9 @@ PICTURES = ROOT / "docs" / "pictures"
 SAMPLES = {"astronaut": 82, "coffee": 82, "rocket": 82}  # with the quality of their JPEG files
 
 # Clicks on the sample `coffee`: shares of the photo's width and height, hue in degrees and strength in percent.
-CLICKS = ((0.17, 0.45, 275, 55), (0.85, 0.7, 72, 30))
-WIDE, PHONE = (1120, 700), (390, 844)
-COLORS = 128  # of the palette of the PNG files
+CLICKS = ((0.17, 0.45, 275, 55), (0.73, 0.45, 275, 55))
+WIDE, PHONE = (1080, 680), (390, 844)
+COLORS = 112  # of the palette of the PNG files
 
 
 class Page:

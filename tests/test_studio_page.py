@@ -284,26 +284,25 @@ def test_a_hint_colours_its_place_and_can_be_undone(studio, colorizer, tmp_path)
     assert np.array_equal(studio.pixels("photo"), plain)
 
 
-def test_the_likely_colours_are_those_of_the_distribution(studio, colorizer, tmp_path):
-    """The first one is where most of the network's probability lies."""
-    photo = real_photo(64, 64)
+def test_the_likely_colours_are_those_of_the_colorizer(studio, colorizer, tmp_path):
+    from keras_colorize.inference.hint_files import read_hints
+
+    photo = real_photo(96, 128)
     studio.choose(write(tmp_path, "photo.png", photo))
-    studio.click_at(0.5, 0.5)
+    studio.click_at(0.4, 0.6)
     offered = studio.look(
         "return [...document.querySelectorAll('#suggestions .swatch')].map((s) => [+s.dataset.a, +s.dataset.b])"
     )
-    assert 1 <= len(offered) <= 6
-    assert min(np.linalg.norm(np.subtract(a, b)) for a in offered for b in offered if a is not b) > 15
-    frame = colorizer.frame(photo)
-    logits = colorizer.generator(colorizer.space.condition(frame.inputs.map(lambda field: field[None])), training=False)
-    shares = np.asarray(colorizer.space.distribution(logits))[0, 7:9, 7:9].mean(axis=(0, 1))
-    near = np.linalg.norm(colorizer.space.bins.centers - offered[0], axis=-1) < 20
-    assert (
-        shares[near].sum()
-        > 0.5 * shares[np.linalg.norm(colorizer.space.bins.centers - offered[-1], axis=-1) < 20].sum()
-    )
     studio.painted(lambda: studio.click("#suggestions .swatch"))
     assert studio.look("return document.querySelector('#suggestions .swatch').getAttribute('aria-pressed')") == "true"
+    studio.click("#popover-close")
+    saved = read_hints(studio.save("hints", "photo.hints.json"))
+    assert (saved.width, saved.height, saved.vividness) == (128, 96, 1)
+    (hint,) = saved.hints
+    assert hint.ab == pytest.approx(offered[0], abs=0.01)
+    expected = [suggestion.ab for suggestion in colorizer.suggest(photo, hint.x, hint.y, 6)]
+    assert len(offered) == len(expected)
+    assert np.abs(np.subtract(offered, expected)).max() < 0.5
 
 
 def test_saved_photos_keep_exif_and_every_pixel(studio, tmp_path):
@@ -327,6 +326,7 @@ def test_saved_photos_keep_exif_and_every_pixel(studio, tmp_path):
 
 
 def test_hints_are_loaded_again(studio, tmp_path):
+    from keras_colorize.inference.hint_files import read_hints
     from keras_colorize.inference.hints import Hint
 
     photo = real_photo(120, 160)
@@ -351,10 +351,18 @@ def test_hints_are_loaded_again(studio, tmp_path):
     hints.write_text(json.dumps(saved))
     studio.painted(lambda: studio.find("#hints-file").send_keys(str(hints)))
     assert apart(studio.pixels("photo"), first) < 0.05
+    shares = {"version": 1, "width": 1, "height": 1, "hints": [{"x": 0.25, "y": 0.5, "radius": 0.1, "color": "navy"}]}
+    hints.write_text(json.dumps(shares))
+    studio.painted(lambda: studio.find("#hints-file").send_keys(str(hints)))
+    (loaded,) = read_hints(studio.save("hints", "photo.hints.json")).hints
+    (expected,) = read_hints(hints).on_photo(120, 160)
+    assert (loaded.x, loaded.y, loaded.radius) == pytest.approx((expected.x, expected.y, expected.radius), abs=0.01)
+    assert loaded.ab == pytest.approx(expected.ab, abs=0.01)
     for wrong, words in (
         ({**table, "colour": 1}, "“colour”"),
         ({**table, "hints": [{"x": 1, "y": 1, "color": "red", "frame": 3}]}, "for a film"),
         ({**table, "width": 10, "height": 10}, "belongs to another one"),
+        ({**table, "hints": [{"x": 320, "y": 1, "color": "red"}]}, "lies outside this photo"),
     ):
         hints.write_text(json.dumps(wrong))
         studio.find("#hints-file").send_keys(str(hints))

@@ -87,6 +87,7 @@ function same(one, other) {
 // Hint files: the JSON that keras-colorize colorize reads and writes too.
 
 const KEYS = new Set(["version", "width", "height", "vividness", "hints"]);
+const PROPORTION = 0.05; // natural logarithm of two photos of the same proportions
 const HINT_KEYS = new Set(["x", "y", "radius", "color"]);
 
 /** The edit of a photo as a hint file. */
@@ -122,11 +123,18 @@ export function readHintFile(text, photo, abOf) {
   const unknown = [...Object.keys(table).filter((key) => !KEYS.has(key)), ...table.hints.flatMap((hint) => Object.keys(hint).filter((key) => !HINT_KEYS.has(key)))];
   if (unknown.some((key) => key === "frame" || key === "time")) throw new Error("These colour hints are for a film, not for a photo.");
   if (unknown.length) throw new Error(`The file has “${unknown[0]}”, which the studio does not know.`);
-  const [scaleX, scaleY] = [photo.width / (table.width ?? photo.width), photo.height / (table.height ?? photo.height)];
+  const [width, height] = [table.width ?? photo.width, table.height ?? photo.height];
+  const areShares = width === 1 && height === 1;
+  if (!areShares && !(Math.abs(Math.log((photo.width * height) / (photo.height * width))) <= PROPORTION)) {
+    throw new Error("This photo has other proportions: the file of colour hints belongs to another one.");
+  }
+  // Places are middles of pixels, where the photo's edge lies half a pixel further out; shares begin at the edge.
+  const half = areShares ? 0 : 0.5;
+  const scale = Math.min(photo.width, photo.height) / Math.min(width, height);
   const marks = table.hints.map((hint) => {
     const color = Array.isArray(hint.color) ? { a: hint.color[0], b: hint.color[1] } : hint.color === "neutral" ? { a: 0, b: 0 } : abOf(hint.color);
-    const [x, y] = [(hint.x + 0.5) * scaleX - 0.5, (hint.y + 0.5) * scaleY - 0.5];
-    const radius = hint.radius === undefined ? usualRadius(photo) : hint.radius * Math.min(scaleX, scaleY);
+    const [x, y] = [((hint.x + half) * photo.width) / width - 0.5, ((hint.y + half) * photo.height) / height - 0.5];
+    const radius = hint.radius === undefined ? usualRadius(photo) : hint.radius * scale;
     if (!color || ![x, y, radius, color.a, color.b].every(Number.isFinite)) throw new Error("A hint of the file has no colour or no place that the studio understands.");
     if (x < -0.5 || y < -0.5 || x > photo.width - 0.5 || y > photo.height - 0.5) throw new Error("A hint lies outside this photo: the file belongs to another one.");
     return { id: newId(), points: [{ x, y }], radius, color };

@@ -71,10 +71,15 @@ export class Session {
 
   /** The likeliest colours at a place, given the other hints: {L, colors: [{a, b, share}]}. */
   async suggestions(x, y, { hints, shift }, count) {
-    const L = this.lightnessAt(x, y);
-    if (!this.facts.bins) return { L, colors: [] };
-    const { output } = await this.answer(hints);
+    const { frame } = this.photo;
     const [column, row] = this.inFrame(x, y);
+    // As the network sees it: the mean of some pixels, not grain.
+    const [nearX, nearY] = [[column, frame.width], [row, frame.height]].map(([place, length]) => Math.min(Math.max(Math.round(place), 0), length - 1));
+    const L = frame.L[nearY * frame.width + nearX];
+    const { left, top, width, height } = frame.picture;
+    const inside = x >= left - 0.5 && y >= top - 0.5 && x <= left + width - 0.5 && y <= top + height - 0.5;
+    if (!this.facts.bins || !inside) return { L, colors: [] };
+    const { output } = await this.answer(hints);
     const shares = sharesAt(output, this.photo.frame, this.facts, column, row, 1, shift);
     return { L, colors: modesOf(shares, this.facts, L, count) };
   }
