@@ -26,7 +26,7 @@ from keras_colorize.studio.server import make_server
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-SAMPLES = {"astronaut": 82, "coffee": 82, "rocket": 82}  # with the quality of their JPEG files
+SAMPLES = {"astronaut": 74, "coffee": 74, "rocket": 74}  # with the quality of their JPEG files
 
 # Clicks on the sample `coffee`: shares of the photo's width and height, hue in degrees and strength in percent.
 CLICKS = ((0.17, 0.45, 275, 55), (0.73, 0.45, 275, 55))

@@ -56,7 +56,7 @@ export class Network {
     const outputs = await model.run(inputs);
     const output = outputs[this.facts.bins ? "logits" : "ab"];
     try {
-      const values = Float32Array.from(await output.data());
+      const values = (await output.data()).slice(); // the original goes with the tensor
       const [, rows, columns] = model.getOutputDetails()[0].shape;
       return { values, width: columns, height: rows };
     } finally {
