@@ -29,7 +29,7 @@ PICTURES = ROOT / "docs" / "pictures"
 SAMPLES = {"astronaut": 74, "coffee": 74, "rocket": 74}  # with the quality of their JPEG files
 
 # Clicks on the sample `coffee`: shares of the photo's width and height, hue in degrees and strength in percent.
-CLICKS = ((0.17, 0.45, 275, 55), (0.73, 0.45, 275, 55))
+CLICKS = ((0.17, 0.45, 48, 75), (0.9, 0.25, 62, 60))
 WIDE, PHONE = (1080, 680), (390, 844)
 COLORS = 112  # of the palette of the PNG files
 

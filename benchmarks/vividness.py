@@ -4,10 +4,9 @@
     python benchmarks/vividness.py --run runs/vivid/TIME --data PHOTOS --split validation --tune
 
 The network runs once; every setting decodes the same logits. Rows are means over a split's photos at the recipe's size,
-grey ones left out. `--tune` tries temperatures, shares of the rebalancing that are undone, casts and powers of the
-expected chroma, each with the gain at which the photos are as colourful as the truth. It shows PSNR and the difference
-of colorfulness for each kind of photo (each data set, or else the first folder) too. Do that on validation photos of
-all kinds and measure on others.
+grey ones left out. `--tune` tries temperatures and shares of the rebalancing that are undone, each with the lift at
+which the photos are as colourful as the truth. It shows PSNR and the difference of colorfulness for each kind of photo
+(each data set, or else the first folder) too. Do that on validation photos of all kinds and measure on others.
 """
 
 import argparse
@@ -23,10 +22,8 @@ from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.recipes import Decoding, Recipe
 
 VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0)
-TEMPERATURES = (0.7, 0.5, 0.38)
+TEMPERATURES = (1.0, 0.7, 0.5, 0.38)
 UNDONE = (0.0, 0.25, 0.5, 0.75)
-CASTS = (1.0, 0.85, 0.7, 0.55)
-EXPECTED = (0.0, 0.5, 1.0)
 BATCH = 64
 
 
@@ -55,17 +52,17 @@ def main() -> None:
 
 
 def tune(photos: "Predicted") -> None:
-    """A line for each setting, at the gain that makes the photos as colourful as they were."""
-    for undone, temperature, cast, expected in product(UNDONE, TEMPERATURES, CASTS, EXPECTED):
-        low, high = 0.5, 4.0
-        decoding = Decoding(temperature=temperature, undo_rebalancing=undone, cast=cast, expected_chroma=expected)
+    """A line for each setting, at the lift that makes the photos as colourful as they were."""
+    for undone, temperature in product(UNDONE, TEMPERATURES):
+        low, high = 0.0, 0.1
+        decoding = Decoding(temperature=temperature, undo_rebalancing=undone)
         for _ in range(9):
-            decoding = replace(decoding, gain=(low + high) / 2)
+            decoding = replace(decoding, lift=(low + high) / 2)
             row = photos.figures(decoding)
-            low, high = (decoding.gain, high) if row["colorfulness"] < photos.truth else (low, decoding.gain)
+            low, high = (decoding.lift, high) if row["colorfulness"] < photos.truth else (low, decoding.lift)
         print(
-            f"undo {undone:4.2f}, temperature {temperature:4.2f}, cast {cast:4.2f}, expected {expected:3.1f},"
-            f" gain {decoding.gain:.2f}: {photos.line(row)} | {photos.kinds(decoding)}",
+            f"undo {undone:4.2f}, temperature {temperature:4.2f}, lift {decoding.lift:.4f}: {photos.line(row)}"
+            f" | {photos.kinds(decoding)}",
             flush=True,
         )
 

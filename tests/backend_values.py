@@ -29,8 +29,7 @@ GENERATORS = {
     "unet_maxpool": {"image_size": 32, "filters": [8, 16, 16]},
     "autoencoder": {"image_size": 32},
     "cnn": {"image_size": 16},
-    "vivid": {"image_size": 32, "target_channels": 309},
-    "vivid_resnet": {"image_size": 32, "condition_channels": 4, "target_channels": 309},
+    "vivid": {"image_size": 32, "condition_channels": 4, "target_channels": 309},
 }
 AB_UNIT, L_UNIT = 110.0, 100.0  # CIE units are compared as shares of these
 
@@ -64,7 +63,7 @@ def space_values(random: np.random.Generator) -> dict:
     for name in ("lab", "rgb", "rgb01", "binned_lab"):
         for hints in (False, True):
             if name == "binned_lab":
-                decoding = Decoding(temperature=0.5, cast=0.7, gain=1.2, expected_chroma=0.5, undo_rebalancing=0.3)
+                decoding = Decoding(temperature=0.5, lift=0.01, undo_rebalancing=0.3)
                 space = BinnedLabSpace(decoding, 0.5, hints=hints)
             else:
                 space = get_space(name, hints=hints)
@@ -76,7 +75,7 @@ def space_values(random: np.random.Generator) -> dict:
             prediction = random.uniform(-1, 1, (2, size, size, space.target_channels)).astype("float32")
             label = f"space {name}{', hints' if hints else ''}"
             values |= {
-                f"{label}: condition": space.condition(space.shown(inputs)),
+                f"{label}: condition": space.condition(inputs),
                 f"{label}: target": space.target_chroma(target) / AB_UNIT,
                 f"{label}: chroma": space.chroma(inputs, ops.convert_to_tensor(prediction), 1.1) / AB_UNIT,
                 f"{label}: merge": space.merge(inputs, ops.convert_to_tensor(prediction)),

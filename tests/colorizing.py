@@ -38,10 +38,10 @@ def hint_colorizer() -> Colorizer:
             "name": "small",
             "space": "binned_lab",
             "hints": True,
-            "generator": {"name": "vivid_resnet", "args": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8}},
+            "generator": {"name": "vivid", "args": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8}},
             "data": {"image_size": 32},
             "loss": {"reconstruction": "cross_entropy"},
-            "decoding": {"temperature": 0.5, "cast": 0.7, "expected_chroma": 1.0, "gain": 1.2},
+            "decoding": {"temperature": 0.7, "lift": 0.012},
         }
     )
     generator = _colorful(recipe)

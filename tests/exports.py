@@ -4,6 +4,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
+import keras
 import numpy as np
 from PIL import Image
 
@@ -22,9 +23,10 @@ SIZES = ((32, 32), (45, 70), (61, 40), (20, 30))  # height and width of photos
 @cache
 def small_colorizer(name: str = "unet_gan", size: int = SIZE, hints: bool = False) -> Colorizer:
     """A system of the zoo, thin, untrained, and made colourful, which takes hints or not."""
-    recipe = Recipe.load(name).with_values(hints=hints)
+    recipe = Recipe.load(name).with_values(**{"hints": hints} | ({} if hints else {"augment.hints": 0.0}))
     args = recipe.generator.args | SMALL_ARGS.get(recipe.generator.name, {})
     args.pop("backbone_weights", None)
+    keras.utils.set_random_seed(0)
     colorizer = random_colorizer(recipe.with_values(**{"generator.args": args, "data.image_size": size}))
     head = [layer for layer in colorizer.generator.layers if layer.weights][-1]
     while np.ptp(colorizer(colorful_photo(0)), axis=-1).mean() < LIVELY:

@@ -15,8 +15,7 @@ SMALL_ARGS: dict[str, dict[str, Any]] = {
     "resnet_unet": {"backbone_weights": "random"},
     "unet": {"filters": [8, 16, 24, 32, 32, 32], "dropout_downs": [1], "dropout_ups": [2]},
     "unet_maxpool": {"filters": [8, 16, 32, 64, 128]},
-    "vivid": {"filters": [8, 8, 16, 16]},
-    "vivid_resnet": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8},
+    "vivid": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8},
 }
 SMALL_SIZE = 64
 

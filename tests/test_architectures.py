@@ -76,7 +76,7 @@ def test_generator_keeps_the_contract(name):
     side, _, channels = model.output.shape[1:]
     # The classes of `vivid` are at a quarter of the photo's size, everything else is at its own.
     assert condition.name == "condition" and condition.shape[1:3] == (
-        (4 * side,) * 2 if name.startswith("vivid") else (side,) * 2
+        (4 * side,) * 2 if name == "vivid" else (side,) * 2
     )
     assert model.layers[-1].name == "prediction"
     prediction = model(random_inputs(model), training=False)
@@ -456,16 +456,7 @@ def test_unet_maxpool_block_by_block():
 
 
 def test_vivid_is_as_compact_as_promised():
-    model = build("vivid", image_size=256)
-    assert model.count_params() == 4_455_253 <= 6e6
-    assert model.output.shape == (None, 64, 64, 309)
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    products = sum(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape) for layer in convolutions)
-    assert 2 * products == pytest.approx(6.93e9, rel=1e-3)  # GFLOP, of at most 8
-
-
-def test_vivid_resnet_is_as_compact_as_promised():
-    model = build("vivid_resnet", image_size=256, condition_channels=4)
+    model = build("vivid", image_size=256, condition_channels=4)
     assert model.count_params() == 3_964_117 <= 6e6
     assert model.output.shape == (None, 64, 64, 309)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -473,8 +464,8 @@ def test_vivid_resnet_is_as_compact_as_promised():
     assert 2 * products == pytest.approx(7.96e9, rel=1e-2)  # GFLOP, of at most 8
 
 
-def test_vivid_resnet_begins_as_a_function_of_lightness_and_learns_hints():
-    model = build_small("vivid_resnet", condition_channels=4)
+def test_vivid_begins_as_a_function_of_lightness_and_learns_hints():
+    model = build_small("vivid", condition_channels=4)
     condition = random_inputs(model)
     bare = condition * np.float32([1, 0, 0, 0])
     np.testing.assert_array_equal(model(condition, training=False), model(bare, training=False))
@@ -483,9 +474,9 @@ def test_vivid_resnet_begins_as_a_function_of_lightness_and_learns_hints():
 
 
 @pytest.mark.parametrize("channels", [2, 3])
-def test_vivid_resnet_takes_lightness_with_or_without_hints(channels):
+def test_vivid_takes_lightness_with_or_without_hints(channels):
     with pytest.raises(ColorizeError, match="it needs 1, or 4 with hints"):
-        build_small("vivid_resnet", condition_channels=channels)
+        build_small("vivid", condition_channels=channels)
 
 
 def test_vivid_knows_the_whole_scene_everywhere():

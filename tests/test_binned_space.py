@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_colorize.color.bins import packaged_bins
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.spaces import BinnedLabSpace, get_space, space_of
+from keras_colorize.color.spaces import LEAST_DISTANCE, BinnedLabSpace, get_space, space_of
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Decoding, Recipe
 from keras_colorize.training import build_stages
@@ -36,7 +36,7 @@ def test_a_perfect_prediction_gives_the_photo_back():
 
 
 def test_vividness_anneals_and_multiplies():
-    space = BinnedLabSpace(Decoding(temperature=0.4, gain=1.5))
+    space = BinnedLabSpace(Decoding(temperature=0.4))
     bins = space.bins
     logits = np.full((1, 1, 1, len(bins)), -1e4, "float32")
     red = int(np.where((bins.centers == (60, 40)).all(axis=-1))[0][0])
@@ -51,8 +51,8 @@ def test_vividness_anneals_and_multiplies():
         return float(shares @ [60, -60] / shares.sum())
 
     assert a_at(0) == 0
-    assert a_at(1) == pytest.approx(1.5 * expected(0.4), rel=1e-4)
-    assert a_at(2) == pytest.approx(3.0 * expected(0.16), rel=1e-4)
+    assert a_at(1) == pytest.approx(expected(0.4), rel=1e-4)
+    assert a_at(2) == pytest.approx(2.0 * expected(0.16), rel=1e-4)
 
 
 def test_rebalancing_can_be_undone():
@@ -66,50 +66,47 @@ def test_rebalancing_can_be_undone():
     assert np.abs(np.asarray(plain.annealed_mean(weighted)) - np.asarray(plain.annealed_mean(logits))).max() > 1
 
 
-def test_a_cast_below_one_keeps_that_share_of_each_photos_mean_chroma():
-    logits = np.random.default_rng(3).normal(size=(2, 4, 6, len(packaged_bins()))).astype("float32") * 4
-    whole = np.asarray(BinnedLabSpace(Decoding(gain=2.0)).annealed_mean(logits))
-    less = np.asarray(BinnedLabSpace(Decoding(gain=2.0, cast=0.25)).annealed_mean(logits))
-    means = whole.mean(axis=(1, 2), keepdims=True)
-    np.testing.assert_allclose(less.mean(axis=(1, 2), keepdims=True), 0.25 * means, atol=1e-4)
-    np.testing.assert_allclose(less - 0.25 * means, whole - means, atol=1e-4)
-    assert np.abs(means[0] - means[1]).max() > 0.5
-
-
-def test_expected_chroma_gives_an_unsure_photo_more_gain_than_a_sure_one():
+def test_a_lift_moves_colours_from_their_mean_by_the_variance_of_the_distribution():
     bins = packaged_bins()
-    red = int(np.where((bins.centers == (60, 40)).all(axis=-1))[0][0])
-    green = int(np.where((bins.centers == (-60, 40)).all(axis=-1))[0][0])
-    logits = np.full((2, 3, 3, len(bins)), -1e4, "float32")
-    logits[0, ..., red] = 0.0  # sure
-    logits[1, ..., red], logits[1, ..., green] = np.log(0.75), np.log(0.25)  # a mean of (30, 40), half as far as either
+    red, green, blue = (
+        int(np.where((bins.centers == ab).all(axis=-1))[0][0]) for ab in ((60, 40), (-60, 40), (20, -60))
+    )
+    logits = np.full((2, 1, 4, len(bins)), -1e4, "float32")
+    logits[:, :, :2, red] = logits[:, :, 2:, blue] = 0.0
+    logits[1, ..., green] = np.log(0.25)  # the second photo might be green everywhere; the first is sure
     plain = np.asarray(BinnedLabSpace(Decoding(temperature=1.0)).annealed_mean(logits))
-    np.testing.assert_allclose(plain[1, 0, 0], (30, 40), atol=1e-3)
-    for power in (0.5, 1.0):
-        ab = np.asarray(BinnedLabSpace(Decoding(temperature=1.0, expected_chroma=power)).annealed_mean(logits))
-        np.testing.assert_allclose(ab[0], plain[0], rtol=1e-4)
-        np.testing.assert_allclose(ab[1], plain[1] * (np.hypot(60, 40) / 50) ** power, rtol=1e-4)
+    lifted = np.asarray(BinnedLabSpace(Decoding(temperature=1.0, lift=0.01)).annealed_mean(logits))
+    np.testing.assert_allclose(lifted[0], plain[0], atol=1e-3)
+    # Variance of a choice between two colours d apart, with shares 0.8 and 0.2: 0.16 d².
+    variance = 0.16 * (120**2 + (80**2 + 100**2)) / 2
+    away = plain[1] - plain[1].mean(axis=(0, 1))
+    distance = np.sqrt(np.square(away).sum(axis=-1).mean() + LEAST_DISTANCE**2)
+    np.testing.assert_allclose(lifted[1] - plain[1], 0.01 * variance / distance * away, rtol=1e-3, atol=1e-3)
+    # The lift goes with what is left to guess.
+    np.testing.assert_allclose(
+        BinnedLabSpace(Decoding(temperature=1.0, lift=0.01)).annealed_mean(logits, 1.0, 0.0), plain, atol=1e-3
+    )
 
 
-def test_the_colour_that_a_hint_asks_for_comes_out_whatever_the_gain():
-    space = BinnedLabSpace(Decoding(temperature=1.0, gain=1.6, cast=0.5, expected_chroma=1.0), hints=True)
-    hints = np.zeros((2, 64, 64, 3), "float32")
-    hints[0, 8:12, 20:24] = (40, -25, 1)
-    hints[1, ::4, ::4] = (10, 30, 1)
-    inputs = Inputs(np.full((2, 64, 64, 1), 50.0, "float32"), hints)
-    shown = space.shown(inputs)
-    np.testing.assert_array_equal(shown.hints[..., 2], hints[..., 2])
-    assert np.hypot(*np.asarray(shown.hints)[0, 8, 20, :2]) < 0.85 * np.hypot(40, -25)
-    np.testing.assert_allclose(np.asarray(shown.hints)[1, 0, 0, :2], (10, 30), rtol=1e-3)  # little is left to guess
-    # A network that paints the hint where it is and grey elsewhere.
-    ab = np.asarray(shown.hints)[0, 8:12, 20:24, :2].mean(axis=(0, 1))
-    seen = np.zeros((1, 16, 16, 2), "float32")
-    seen[0, 2, 5] = ab
-    first = Inputs(inputs.lightness[:1], hints[:1])
-    painted = np.asarray(space.annealed_mean(logits_of(seen), 1.0, space._unknown(first)))[0, 2, 5]
-    np.testing.assert_allclose(painted, (40, -25), rtol=0.02)
-    bare = Inputs(inputs.lightness)
-    assert space.shown(bare) is bare
+@pytest.mark.parametrize("name", ["lab", "rgb", "binned_lab"])
+def test_a_hint_comes_out_whatever_the_network_says(name):
+    space = get_space(name, hints=True)
+    hints = np.zeros((1, 32, 32, 3), "float32")
+    hints[0, 4, 5] = (40, -25, 1)
+    hints[0, 20:24, 20:24] = (-10, 30, 1)
+    inputs = Inputs(np.full((1, 32, 32, 1), 50.0, "float32"), hints)
+    side = 8 if name == "binned_lab" else 32
+    prediction = np.random.default_rng(0).normal(0, 0.3, (1, side, side, space.target_channels)).astype("float32")
+    bare = np.asarray(space.chroma(Inputs(inputs.lightness), prediction))[0]
+    ab = np.asarray(space.chroma(inputs, prediction))[0]
+    np.testing.assert_allclose(ab[4, 5], (40, -25), atol=1e-3)
+    np.testing.assert_allclose(ab[20:24, 20:24].mean(axis=(0, 1)), (-10, 30), atol=0.5)
+    if name != "binned_lab":  # there the lift depends on the hints
+        np.testing.assert_allclose(ab[:, 28:], bare[:, 28:], atol=1e-4)
+    # Hints fade with the rest, and are never stronger than asked.
+    assert np.abs(space.chroma(inputs, prediction, 0.0)).max() < 1e-4
+    np.testing.assert_allclose(np.asarray(space.chroma(inputs, prediction, 0.5))[0, 4, 5], (20, -12.5), atol=1e-3)
+    np.testing.assert_allclose(np.asarray(space.chroma(inputs, prediction, 2.0))[0, 4, 5], (40, -25), atol=1e-3)
 
 
 def test_chroma_comes_at_the_size_of_the_inputs():
@@ -148,14 +145,17 @@ def test_space_and_loss_need_each_other(override):
 def test_training_learns_the_colors_of_one_photo():
     recipe = Recipe.load("vivid").with_values(
         **{
-            "generator.args": {"filters": [8, 8, 16, 16], "blocks": [0, 1, 1, 1]},
+            "generator.args": {"filters": [8, 16, 16], "blocks": [1, 1, 1], "width": 8},
             "data.image_size": 32,
             "augment.crop_margin": 4,
             "augment.flip_horizontal": False,
-            "augment.zoom": 1.0,
-            "augment.noise": 0.0,
-            "decoding.gain": 1.0,
-            "decoding.cast": 1.0,
+            "augment.borders": 0.0,
+            "augment.aging": 0.0,
+            "augment.hints": 0.0,
+            "optimizer.learning_rate": 6e-3,
+            "encoder_weights": "",
+            "encoder_sha256": "",
+            "decoding.lift": 0.0,
             "optimizer.warmup_steps": 5,
             "optimizer.average": 0.9,
             "runtime.precision": "float32",

@@ -1,4 +1,4 @@
-"""ImageNet weights in `vivid_resnet`'s encoder compute what ResNet-18 computes of a grey photo."""
+"""ImageNet weights in `vivid`'s encoder compute what ResNet-18 computes of a grey photo."""
 
 import hashlib
 
@@ -49,7 +49,7 @@ def file(folded, tmp_path):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_the_encoder_starts_as_resnet_18(source, folded, training):
-    network = build("vivid_resnet", image_size=64, condition_channels=4)
+    network = build("vivid", image_size=64, condition_channels=4)
     grey = np.random.default_rng(0).uniform(0, 1, (6, 64, 64, 1)).astype("float32")
     condition = np.concatenate([2 * grey - 1, np.zeros((6, 64, 64, 3), "float32")], axis=-1)
     start_encoder(network, folded, condition)
@@ -83,12 +83,12 @@ def test_without_the_file_kerashub_serves(monkeypatch, tmp_path):
 
 def test_weights_that_do_not_fit_are_refused(folded):
     condition = np.zeros((1, 32, 32, 1), "float32")
-    narrow = build("vivid_resnet", image_size=32, filters=[8, 16, 16], width=8)
+    narrow = build("vivid", image_size=32, filters=[8, 16, 16], width=8)
     with pytest.raises(ColorizeError, match="do not fit: 'encoder_stem'"):
         start_encoder(narrow, folded, condition)
     with pytest.raises(ColorizeError, match=r"lack 'layer1\.0\.conv2'"):
         start_encoder(
-            build("vivid_resnet", image_size=32),
+            build("vivid", image_size=32),
             {name: value for name, value in folded.items() if "layer1.0.conv2" not in name},
             condition,
         )
@@ -98,8 +98,11 @@ def test_weights_that_do_not_fit_are_refused(folded):
 def test_a_run_says_what_its_encoder_starts_from(file, folded, photo_folder, tmp_path):
     recipe = Recipe.load("vivid").with_values(
         **{
-            "generator": {"name": "vivid_resnet", "args": {}},
+            "generator": {"name": "vivid", "args": {}},
             "encoder_weights": str(file),
+            "encoder_sha256": "",
+            "hints": False,
+            "augment.hints": 0.0,
             "data.source": str(photo_folder),
             "data.image_size": 32,
             "data.batch_size": 4,
@@ -113,7 +116,7 @@ def test_a_run_says_what_its_encoder_starts_from(file, folded, photo_folder, tmp
     )
     folder = train.start(recipe, tmp_path)
     assert "starts from: encoder.npz" in folder.notes_file.read_text()
-    network = build("vivid_resnet", image_size=32)
+    network = build("vivid", image_size=32)
     network.load_weights(folder.generator_weights)
     kernel = network.get_layer("encoder_2_block_1_1").kernel
     np.testing.assert_array_equal(kernel, folded["layer2.0.conv1.weight"].transpose(2, 3, 1, 0))

@@ -131,7 +131,7 @@ def test_figures_are_those_of_the_functions(both, runs):
 SPACES = {
     "lab": ("gan_lab", [TINY["gan_lab"]]),
     "rgb": ("unet_skip", [TINY["unet_skip"]]),
-    "binned_lab": ("vivid", ["generator.args.filters=[8,8,16,16]"]),
+    "binned_lab": ("vivid", ["generator.args={filters=[8,16,16], width=8}"]),
 }
 
 

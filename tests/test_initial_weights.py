@@ -16,7 +16,8 @@ from keras_colorize.training import loop as train
 from keras_colorize.training.initial_weights import load_initial_weights
 
 SMALL = {
-    "generator.args": {"filters": [8, 8, 8, 8]},
+    "generator.args": {"filters": [8, 8, 8], "width": 8},
+    "backbone_weights": "random",
     "data.image_size": 32,
     "data.batch_size": 4,
     "augment.crop_margin": 4,
@@ -62,15 +63,15 @@ def test_a_system_without_packaged_weights_cannot_start_from_them(photo_folder):
 def test_normalization_keeps_the_statistics_of_initial_weights(setting, moves):
     recipe = small_recipe(Path()).with_values(initial_weights="some.npz", freeze_statistics=setting)
     (stage,) = build_stages(recipe)
-    layer = stage.trainer.generator.get_layer("encoder_1_down_bn")
+    layer = stage.trainer.generator.get_layer("encoder_stem_bn")
     before = [np.array(value) for value in layer.get_weights()]
-    kernel = stage.trainer.generator.get_layer("encoder_1_down").kernel.numpy()
+    kernel = stage.trainer.generator.get_layer("encoder_stem").kernel.numpy()
     stage.trainer.train_step(np.random.default_rng(0).integers(0, 256, (4, 36, 36, 3), np.uint8))
     same = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
     assert same == [not moves] * 4
-    assert not np.array_equal(kernel, stage.trainer.generator.get_layer("encoder_1_down").kernel.numpy())
+    assert not np.array_equal(kernel, stage.trainer.generator.get_layer("encoder_stem").kernel.numpy())
 
 
 def test_fresh_weights_learn_their_statistics():
     (stage,) = build_stages(small_recipe(Path()))
-    assert stage.trainer.generator.get_layer("encoder_1_down_bn").trainable
+    assert stage.trainer.generator.get_layer("encoder_stem_bn").trainable

@@ -63,7 +63,7 @@ def test_networks_are_averaged_by_their_shares():
 
 
 def test_the_command_packs_the_average_of_runs(tmp_path, capsys):
-    recipe = Recipe.load("vivid", ["generator.args.filters=[8,8,8,8]", "data.image_size=32"])
+    recipe = Recipe.load("vivid", ["generator.args={filters=[8,8,8], width=8}", "data.image_size=32"])
     folders, values = [], []
     for number in range(2):
         folder = RunFolder.create(tmp_path / str(number), recipe)

@@ -176,7 +176,7 @@ def test_packaged_weights_do_without_a_run(photo_folder, tmp_path, capsys):
     page = file.read_text(encoding="utf-8")
     assert data_of(page)["model"] == "vivid"
     for _, real, generated in unmasked(page):
-        assert pixels(real).shape == pixels(generated).shape == (96, 96, 3)
+        assert pixels(real).shape == pixels(generated).shape == (128, 128, 3)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ def test_without_decay_it_stays():
 
 
 def test_a_stage_tells_its_schedules_how_long_it_is():
-    recipe = Recipe.load("vivid", ["generator.args.filters=[8,8,8,8]", "schedule.epochs=3", "data.image_size=32"])
+    recipe = Recipe.load(
+        "vivid", ["generator.args={filters=[8,8,8], width=8}", "schedule.epochs=3", "data.image_size=32"]
+    )
     (stage,) = build_stages(recipe)
     stage.set_steps_per_epoch(100)
     (schedule,) = stage.schedules

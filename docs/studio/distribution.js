@@ -13,18 +13,17 @@ const LEAST_MODE = 1e-3;
  * Chroma ab (height, width, 2) at the frame's size.
  *
  * logits: {values, width, height} of the network.
- * options: vividness; `mask`, the share of the frame that hints cover; `shift`, logarithms that are added to each class.
+ * options: vividness; `mask`, the share of the frame that hints cover; `shift`, logarithms that are added to each class
+ * for the palette of a reference, which needs no lift.
  */
 export function decodedChroma(logits, frame, facts, { vividness = 1, mask = 0, shift = null }) {
-  const { temperature, gain, cast, expected_chroma: expectedChroma, hinted_share: hintedShare } = facts.decoding;
-  const unknown = Math.exp(-mask / hintedShare);
+  const { temperature, lift, least_distance: leastDistance, hinted_share: hintedShare } = facts.decoding;
   const inverse = 1 / temperature ** vividness;
   const cells = logits.width * logits.height;
   const classes = facts.bins.length;
   const [a, b] = [0, 1].map((axis) => Float64Array.from(facts.bins, (bin) => bin[axis]));
-  const chroma = Float64Array.from(facts.bins, (bin) => Math.hypot(...bin));
   const found = new Float32Array(2 * cells);
-  let [meanA, meanB, meanExpected, meanFound] = [0, 0, 0, 0];
+  let [meanA, meanB, variance] = [0, 0, 0];
   const z = new Float64Array(classes);
   for (let cell = 0, at = 0; cell < cells; cell++) {
     let most = -Infinity;
@@ -32,31 +31,77 @@ export function decodedChroma(logits, frame, facts, { vividness = 1, mask = 0, s
       z[k] = logits.values[at] + (shift ? shift[k] : 0);
       if (z[k] > most) most = z[k];
     }
-    let [sum, sumA, sumB, sumChroma] = [0, 0, 0, 0];
+    let [sum, sumA, sumB] = [0, 0, 0]; // of the sharpened distribution
+    let [all, allA, allB, squares] = [0, 0, 0, 0]; // of the distribution itself
     for (let k = 0; k < classes; k++) {
-      const exponent = (z[k] - most) * inverse;
-      if (exponent < -16) continue; // less than 1e-7 of the likeliest
-      const share = Math.exp(exponent);
+      const below = z[k] - most;
+      if (below < -16) continue; // less than 1e-7 of the likeliest
+      const share = Math.exp(below * inverse);
       sum += share;
       sumA += share * a[k];
       sumB += share * b[k];
-      sumChroma += share * chroma[k];
+      const plain = Math.exp(below);
+      all += plain;
+      allA += plain * a[k];
+      allB += plain * b[k];
+      squares += plain * (a[k] * a[k] + b[k] * b[k]);
     }
     found[2 * cell] = sumA / sum;
     found[2 * cell + 1] = sumB / sum;
     meanA += sumA / sum / cells;
     meanB += sumB / sum / cells;
-    meanExpected += sumChroma / sum / cells;
-    meanFound += Math.sqrt((sumA / sum) ** 2 + (sumB / sum) ** 2 + 1e-6) / cells;
+    variance += (squares / all - (allA / all) ** 2 - (allB / all) ** 2) / cells;
   }
-  let factor = (1 + (gain - 1) * unknown) * vividness;
-  if (expectedChroma > 0) factor *= (meanExpected / meanFound) ** (expectedChroma * unknown);
-  const tint = cast < 1 ? (1 - cast) * unknown : 0;
+  let square = leastDistance ** 2;
+  for (let i = 0; i < found.length; i += 2) square += ((found[i] - meanA) ** 2 + (found[i + 1] - meanB) ** 2) / cells;
+  const more = shift ? 1 : 1 + (lift * Math.exp(-mask / hintedShare) * variance) / Math.sqrt(square);
   for (let i = 0; i < found.length; i += 2) {
-    found[i] = (found[i] - tint * meanA) * factor;
-    found[i + 1] = (found[i + 1] - tint * meanB) * factor;
+    found[i] = (meanA + (found[i] - meanA) * more) * vividness;
+    found[i + 1] = (meanB + (found[i + 1] - meanB) * more) * vividness;
   }
   return enlarged(found, logits.width, logits.height, frame.width, frame.height);
+}
+
+/**
+ * Moves chroma ab (height, width, 2) to the hints where they are, and by a falling part of that in the pixels around, as
+ * `obey_hints` of keras_colorize/color/spaces.py does. Changes `ab`.
+ *
+ * drawn: the hints (height, width, 3) of `drawnHints`; strength: of their own chroma, from 0 to 1.
+ */
+export function obeyHints(ab, drawn, width, height, kernel, strength) {
+  let errors = new Float32Array(3 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    const mask = drawn[3 * i + 2];
+    errors[3 * i] = drawn[3 * i] * strength - ab[2 * i] * mask;
+    errors[3 * i + 1] = drawn[3 * i + 1] * strength - ab[2 * i + 1] * mask;
+    errors[3 * i + 2] = mask;
+  }
+  errors = smoothed(errors, width, height, kernel, 1, 0);
+  errors = smoothed(errors, width, height, kernel, 0, 1);
+  for (let i = 0; i < width * height; i++) {
+    const weight = Math.max(errors[3 * i + 2], 1);
+    ab[2 * i] += errors[3 * i] / weight;
+    ab[2 * i + 1] += errors[3 * i + 1] / weight;
+  }
+}
+
+/** Three channels after a filter along one axis, with zeros outside. */
+function smoothed(values, width, height, kernel, right, down) {
+  const result = new Float32Array(values.length);
+  const reach = (kernel.length - 1) / 2;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i += 3) {
+      if (!values[i] && !values[i + 1] && !values[i + 2]) continue;
+      for (let tap = -reach; tap <= reach; tap++) {
+        const [column, row] = [x + tap * right, y + tap * down];
+        if (column < 0 || row < 0 || column >= width || row >= height) continue;
+        const at = 3 * (row * width + column);
+        const weight = kernel[tap + reach]; // the kernel is symmetric
+        for (let channel = 0; channel < 3; channel++) result[at + channel] += weight * values[i + channel];
+      }
+    }
+  }
+  return result;
 }
 
 /** The probabilities of the classes around a place of the frame, in its pixels: Float64Array (classes), sum 1. */

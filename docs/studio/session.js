@@ -4,7 +4,7 @@
 // units, `shift` of a reference or null.
 
 import { lightness } from "./color.js";
-import { decodedChroma, modesOf, sharesAt } from "./distribution.js";
+import { decodedChroma, modesOf, obeyHints, sharesAt } from "./distribution.js";
 import { coloredPart, guidedLines } from "./finish.js";
 import { drawnHints } from "./frame.js";
 import { drawnVersion, hintsOf } from "./versions.js";
@@ -22,7 +22,7 @@ export class Session {
     return this.network.facts;
   }
 
-  /** What the network says with these hints; `mask` is the share of the frame that they cover. */
+  /** What the network says with these hints, as they are `drawn` for it; `mask` is the share of the frame they cover. */
   async answer(hints) {
     const key = JSON.stringify(hints);
     if (this.asked.key !== key) {
@@ -30,7 +30,7 @@ export class Session {
       const output = await this.network.run(this.photo.frame, drawn);
       let mask = 0;
       if (drawn) for (let at = 2; at < drawn.length; at += 3) mask += drawn[at];
-      this.asked = { key, output, mask: (3 * mask) / (drawn?.length ?? 1) };
+      this.asked = { key, output, drawn, mask: (3 * mask) / (drawn?.length ?? 1) };
     }
     return this.asked;
   }
@@ -39,11 +39,13 @@ export class Session {
   async lines({ hints, vividness, shift }) {
     const key = JSON.stringify([hints, vividness, shift && [...shift]]);
     if (this.decoded.key !== key) {
-      const { output, mask } = await this.answer(hints);
+      const { output, drawn, mask } = await this.answer(hints);
+      const { frame } = this.photo;
       const chroma = this.facts.bins
-        ? decodedChroma(output, this.photo.frame, this.facts, { vividness, mask, shift })
+        ? decodedChroma(output, frame, this.facts, { vividness, mask, shift })
         : output.values.map((value) => value * vividness);
-      this.decoded = { key, lines: guidedLines(this.photo.frame, chroma) };
+      if (drawn) obeyHints(chroma, drawn, frame.width, frame.height, this.facts.hint_kernel, Math.min(vividness, 1));
+      this.decoded = { key, lines: guidedLines(frame, chroma) };
     }
     return this.decoded.lines;
   }

@@ -20,7 +20,11 @@ from keras_colorize.tensor import Tensor
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
 
-# Where hints cover this share of a photo, about ten of 3×3 pixels at 128×128, gain and cast are 1/e of what they are.
+# Of a Gaussian over the pixels around a hint, which falls to a half within two pixels. 1 in the middle.
+HINT_KERNEL = np.exp(-0.5 * np.square(np.arange(-4, 5) / 1.8)).astype("float32")
+# CIE units: a photo whose colours differ by less than this is lifted as if they differed by so much.
+LEAST_DISTANCE = 3.0
+# Where hints cover this share of a photo, about ten of 3×3 pixels at 128×128, the lift is 1/e of what it is.
 HINTED_SHARE = 0.005
 
 
@@ -75,25 +79,25 @@ class Space:
             hints = ops.concatenate([inputs.hints[..., :2] / AB_SCALE, inputs.hints[..., 2:]], axis=-1)
         return ops.concatenate([self._lightness_channels(L), hints], axis=-1)
 
-    def shown(self, inputs: Inputs, given: Inputs | None = None) -> Inputs:
-        """Return the inputs to show the network of a user, so that `chroma` comes out in the colours of the hints.
-
-        Args:
-            inputs: with all hints that the network is to see.
-            given: the inputs that `chroma` will get, where they hold fewer hints; by default `inputs`.
-        """
-        return inputs
-
     def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         """Show the picture exactly as the network paints it: RGB (B, H, W, 3) in [0, 1]."""
         raise NotImplementedError
 
-    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
-        """Return the predicted ab (B, H, W, 2) in CIE units, at the size of the inputs.
+    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0, seen: Inputs | None = None) -> Tensor:
+        """Return the predicted ab (B, H, W, 2) in CIE units, at the size of the inputs; at hints it is theirs.
 
-        vividness: factor of the distance from grey; 1 is the system's own.
+        Args:
+            inputs: what is known of the photos.
+            prediction: of the network.
+            vividness: factor of the distance from grey; 1 is the system's own. Above 1 hints come out as they are.
+            seen: what the network saw, where that holds more hints, such as guesses; by default `inputs`.
         """
-        raise NotImplementedError
+        return self.with_hints(self._predicted_chroma(seen or inputs, prediction, vividness), inputs, vividness)
+
+    @staticmethod
+    def with_hints(ab: Tensor, inputs: Inputs, vividness: Tensor = 1.0) -> Tensor:
+        """Return predicted chroma ab (B, H, W, 2) as the hints of the inputs ask for it at their places."""
+        return ab if inputs.hints is None else obey_hints(ab, inputs.hints, ops.minimum(vividness, 1.0))
 
     def target_chroma(self, target: Tensor) -> Tensor:
         """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
@@ -105,6 +109,9 @@ class Space:
 
     def _lightness_channels(self, L: Tensor) -> Tensor:
         return L / L_HALF_RANGE - 1.0
+
+    def _predicted_chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         raise NotImplementedError
@@ -120,7 +127,7 @@ class LabSpace(Space):
     def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self.colorize(inputs, prediction)
 
-    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
+    def _predicted_chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
         return prediction * (AB_SCALE * vividness)
 
     def target_chroma(self, target: Tensor) -> Tensor:
@@ -142,7 +149,7 @@ class RGBSpace(Space):
     def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self._rgb(prediction)
 
-    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
+    def _predicted_chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
         return rgb_to_lab(self._rgb(prediction))[..., 1:] * vividness
 
     def target_chroma(self, target: Tensor) -> Tensor:
@@ -179,17 +186,14 @@ class BinnedLabSpace(Space):
 
     The annealed mean makes one colour of a prediction (Zhang et al. 2016, equation 5): the logits are divided by a
     temperature, and the expectation is taken. At temperature 1 this is the mean of all plausible colours; towards 0 it
-    is the most plausible one. `cast` is the share of the photo's mean chroma that is kept. What is left is multiplied
-    by the gain and enlarged bilinearly. A network cannot know a photo's tint, and is wrong about the whole photo where
-    it guesses one; the same colorfulness therefore costs less error as differences within the photo.
+    is the most plausible one. Vividness v changes the temperature to `temperature ** v` and multiplies the chroma by v.
 
-    Vividness changes both: the temperature is `temperature ** vividness`, the gain `gain · vividness`.
-
-    Gain and cast make up for what the network cannot know. The more of the photo has hints, the nearer both go to 1.
-    The network is shown hints that are paler by the gain, so that the colour that was asked for comes out.
+    A mean of several plausible colours is greyer than each of them. So a photo's colours are moved away from their mean
+    over the photo, by a distance that is proportional to the variance of the distribution (`lift`). A photo of which
+    the network is sure keeps its colours. The more of a photo has hints, the less is left to guess and to lift.
 
     Args:
-        decoding: temperature, gains, cast, and the share of the rebalancing that is undone.
+        decoding: temperature, lift, and the share of the rebalancing that is undone.
         rebalancing: the value that the network was trained with (`loss.rebalancing`).
         bins: the classes; the packaged ones by default.
         hints: whether the network takes hints beside lightness.
@@ -216,13 +220,7 @@ class BinnedLabSpace(Space):
     def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self.colorize(inputs, prediction)
 
-    def shown(self, inputs: Inputs, given: Inputs | None = None) -> Inputs:
-        if inputs.hints is None:
-            return inputs
-        gain = 1.0 + (self.decoding.gain - 1.0) * self.unknown_share(given or inputs)
-        return inputs._replace(hints=ops.concatenate([inputs.hints[..., :2] / gain, inputs.hints[..., 2:]], axis=-1))
-
-    def chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
+    def _predicted_chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
         _, height, width, _ = ops.shape(inputs.lightness)
         ab = self.annealed_mean(prediction, vividness, self.unknown_share(inputs))
         return ops.image.resize(ab, (height, width), interpolation="bilinear", antialias=False)
@@ -240,23 +238,31 @@ class BinnedLabSpace(Space):
     def annealed_mean(self, logits: Tensor, vividness: Tensor = 1.0, unknown: Tensor = 1.0) -> Tensor:
         """Decode logits (B, h, w, Q) into ab (B, h, w, 2) in CIE units, float32.
 
-        unknown: share of gain and cast that is applied: 1, or (B, 1, 1, 1) where photos have hints.
+        unknown: share of the lift that is applied: 1, or (B, 1, 1, 1) where photos have hints.
         """
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
-        shares = ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1)
-        centers = self.bins.centers
-        ab = ops.matmul(shares, ops.convert_to_tensor(centers))
-        gain: Tensor = (1.0 + (self.decoding.gain - 1.0) * unknown) * vividness
-        if self.decoding.expected_chroma > 0:
-            expected = ops.matmul(shares, ops.convert_to_tensor(np.linalg.norm(centers, axis=-1, keepdims=True)))
-            found = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True) + 1e-6)
-            expected, found = (ops.mean(chroma, axis=(1, 2), keepdims=True) for chroma in (expected, found))
-            # A power with a tensor for its exponent is no operator that mobile runtimes accelerate.
-            gain = gain * ops.exp(ops.log(expected / found) * (self.decoding.expected_chroma * unknown))
-        if self.decoding.cast < 1:
-            ab = ab - (1.0 - self.decoding.cast) * unknown * ops.mean(ab, axis=(1, 2), keepdims=True)
-        return ab * gain
+        ab = ops.matmul(ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1), self._centers)
+        if self.decoding.lift > 0:
+            mean = ops.mean(ab, axis=(1, 2), keepdims=True)
+            ab = mean + (ab - mean) * (1.0 + self.decoding.lift * unknown * self._doubt(logits, ab - mean))
+        return ab * vividness
+
+    @property
+    def _centers(self) -> Tensor:
+        return ops.convert_to_tensor(self.bins.centers)
+
+    def _doubt(self, logits: Tensor, deviations: Tensor) -> Tensor:
+        """Compare the variance of a photo's distributions with how far its colours are from their mean.
+
+        logits (B, h, w, Q) and deviations (B, h, w, 2) in CIE units → variance over distance (B, 1, 1, 1) in CIE units.
+        """
+        shares = self.distribution(logits)
+        variance = ops.matmul(shares, ops.sum(ops.square(self._centers), axis=-1, keepdims=True))
+        variance -= ops.sum(ops.square(ops.matmul(shares, self._centers)), axis=-1, keepdims=True)
+        square = ops.sum(ops.square(deviations), axis=-1, keepdims=True)
+        variance, square = (ops.mean(values, axis=(1, 2), keepdims=True) for values in (variance, square))
+        return variance / ops.sqrt(square + LEAST_DISTANCE**2)
 
     def distribution(self, logits: Tensor) -> Tensor:
         """Convert logits (B, h, w, Q) into the probability of each of the `bins`, float32, before any temperature."""
@@ -268,6 +274,28 @@ class BinnedLabSpace(Space):
 
     def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return lab[..., 1:]
+
+
+def obey_hints(ab: Tensor, hints: Tensor, strength: Tensor = 1.0) -> Tensor:
+    """Move chroma to the hints where they are, and by a falling part of that in the few pixels around them.
+
+    A network follows hints roughly. Its error at the hints, smoothed with a Gaussian, is taken off, so that a hint that
+    stands alone comes out exactly.
+
+    Args:
+        ab: chroma (B, H, W, 2) in CIE units.
+        hints: (B, H, W, 3) as `Inputs.hints`.
+        strength: factor of the hints' own chroma, from 0 (grey) to 1.
+
+    Returns:
+        (B, H, W, 2).
+    """
+    mask = hints[..., 2:]
+    errors = ops.concatenate([hints[..., :2] * strength - ab * mask, mask], axis=-1)
+    for kernel in (HINT_KERNEL[:, None], HINT_KERNEL[None]):
+        taps = np.repeat(kernel[..., None, None], HINT_CHANNELS, axis=2)
+        errors = ops.depthwise_conv(errors, ops.convert_to_tensor(taps), padding="same")
+    return ab + errors[..., :2] / ops.maximum(errors[..., 2:], 1.0)
 
 
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}

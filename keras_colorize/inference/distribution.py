@@ -43,8 +43,7 @@ class DistributionNetwork:
             network = over_size(network, None, None)
 
         def predict(given: Inputs, hints: Any) -> Any:
-            seen = space.shown(given._replace(hints=hints), given)
-            logits, *maps = network(space.condition(seen), training=False)
+            logits, *maps = network(space.condition(given._replace(hints=hints)), training=False)
             return logits, space.distribution(logits), maps
 
         self._predict = graphs(predict)
@@ -56,7 +55,7 @@ class DistributionNetwork:
         Args:
             given: what is known of them, (B, H, W, …).
             hints: the hints that the network sees, (B, H, W, 3): those of `given` and others, such as ones drawn by
-                chance, which are a guess and so leave gain and cast alone. By default those of `given`.
+                chance. By default those of `given`.
 
         Raises:
             ColorizeError: the network answers with values that are not finite.
@@ -64,9 +63,15 @@ class DistributionNetwork:
         logits, shares, maps = self._predict(given, given.hints if hints is None else hints)
         return Prediction(finite(logits), np.asarray(shares), tuple(np.asarray(features) for features in maps))
 
-    def chroma(self, given: Inputs, logits: np.ndarray, vividness: float = 1.0) -> np.ndarray:
-        """Make colours of logits (B, h, w, Q), as the space does: ab (B, H, W, 2) in CIE units."""
-        return finite(self._chroma(given, logits, vividness))
+    def chroma(
+        self, given: Inputs, logits: np.ndarray, vividness: float = 1.0, hints: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Make colours of logits (B, h, w, Q), as the space does: ab (B, H, W, 2) in CIE units.
+
+        hints: those that the network saw, as `predict` takes them; they leave less to guess.
+        """
+        seen = given if hints is None else given._replace(hints=hints)
+        return finite(self._chroma(given, logits, vividness, seen))
 
 
 def feature_maps(network: keras.Model) -> list[keras.KerasTensor]:

@@ -228,14 +228,15 @@ def _predictor(network: keras.Model, space: Space) -> Any:
     """Return a function of inputs and vividness that returns ab at the frame's size, and the network's prediction."""
 
     def predict(inputs: Inputs, vividness: Tensor) -> tuple[Tensor, Tensor]:
-        condition = space.condition(space.shown(inputs))
+        condition = space.condition(inputs)
         with tf.name_scope(NETWORK_SCOPE):
             prediction = network(condition, training=False)
         if (
             isinstance(space, BinnedLabSpace) and None in condition.shape[1:3]
         ):  # Keras cannot enlarge to a tensor's size
             ab = space.annealed_mean(prediction, vividness, space.unknown_share(inputs))
-            return tf.image.resize(ab, tf.shape(condition)[1:3]), prediction
+            ab = tf.image.resize(ab, tf.shape(condition)[1:3])
+            return space.with_hints(ab, inputs, vividness), prediction
         return space.chroma(inputs, prediction, vividness), prediction
 
     return tf.function(predict, autograph=False)  # traced once for all that call it with one shape

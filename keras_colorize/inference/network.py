@@ -55,7 +55,7 @@ def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float
     """Compile a network for calls with inputs (B, h, w, …) and a vividness, which return ab (B, h, w, 2)."""
 
     def predict(inputs: Inputs, vividness: Tensor) -> Tensor:
-        prediction = network(space.condition(space.shown(inputs)), training=False)
+        prediction = network(space.condition(inputs), training=False)
         return space.chroma(inputs, prediction, vividness)
 
     return graphs(predict)
@@ -63,12 +63,12 @@ def chroma_graphs(network: keras.Model, space: Space) -> Callable[[Inputs, float
 
 def prediction_graphs(network: keras.Model, space: Space) -> Callable[[Inputs], Tensor]:
     """Compile the first half of `chroma_graphs`: inputs (B, h, w, …) → the network's own prediction, as it is."""
-    return graphs(lambda inputs: network(space.condition(space.shown(inputs)), training=False))
+    return graphs(lambda inputs: network(space.condition(inputs), training=False))
 
 
 def decoding_graphs(space: Space) -> Callable[[Inputs, Tensor, float], Tensor]:
     """Compile the second half: inputs, prediction and a vividness → ab (B, h, w, 2) in CIE units."""
-    return graphs(space.chroma)
+    return graphs(lambda inputs, prediction, vividness: space.chroma(inputs, prediction, vividness))
 
 
 def graphs(function: Callable[..., Any]) -> Callable[..., Any]:

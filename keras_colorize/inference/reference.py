@@ -17,6 +17,7 @@ from keras_colorize.color.bins import AbBins
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
+from keras_colorize.color.spaces import obey_hints
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import is_grey, to_8_bits
 from keras_colorize.inference.distribution import DistributionNetwork, cell_means
@@ -123,15 +124,16 @@ def colors_like(
         places = Places.of(frame, [features[0] for features in prediction.maps[:-1]])
         inputs = inputs._replace(hints=add_matches(inputs.hints, frame.shape, places, reference))
         prediction = network.predict(Inputs.stack([inputs]))
-    given = Inputs.stack([inputs])
-    gain = 1.0 + (space.decoding.gain - 1.0) * float(np.squeeze(space.unknown_share(given)))
     logits = np.log(prediction.shares[0] + 1e-12) / space.decoding.temperature**vividness
     step = frame.shape[0] // len(logits)
     inside = logits[_cells(frame.rows, step), _cells(frame.columns, step)].reshape(-1, logits.shape[-1])
-    weights = palette_weights(inside, palette_of(reference.colors / gain, space.bins), space.bins)
+    weights = palette_weights(inside, palette_of(reference.colors, space.bins), space.bins)
     logits += weights * _freedom(frame, step)[..., None]
-    ab = (_softmax(logits) @ space.bins.centers * (gain * vividness)).astype(np.float32)
-    return finite(ops.image.resize(ab, frame.shape, interpolation="bilinear"))
+    ab = (_softmax(logits) @ space.bins.centers * vividness).astype(np.float32)
+    ab = ops.image.resize(ab, frame.shape, interpolation="bilinear")
+    if frame.inputs.hints is not None:
+        ab = obey_hints(ab[None], frame.inputs.hints[None], min(vividness, 1.0))[0]
+    return finite(ab)
 
 
 def palette_of(colors: np.ndarray, bins: AbBins) -> np.ndarray:

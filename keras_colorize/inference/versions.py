@@ -68,11 +68,12 @@ def draw_versions(
                 color = version.draw(known, others or [])
                 if others is not None:
                     others.append(color)
-            prediction = network.predict(given, np.stack([version.hints for version in versions]))
+            hints = np.stack([version.hints for version in versions])
+            prediction = network.predict(given, hints)
             shares = prediction.shares
-        own = network.chroma(given, prediction.logits)
+        own = network.chroma(given, prediction.logits, hints=hints)
         likelihoods += [photo.likelihood(ab) for ab in own]
-        chromas += list(own if vividness == 1 else network.chroma(given, prediction.logits, vividness))
+        chromas += list(own if vividness == 1 else network.chroma(given, prediction.logits, vividness, hints))
     return [chromas[number] for number in np.argsort(likelihoods, kind="stable")[::-1]]
 
 

@@ -12,7 +12,6 @@ from keras_colorize.models import (
     unet,
     unet_maxpool,
     vivid,
-    vivid_resnet,
 )
 from keras_colorize.models.registry import arguments, build, names
 
@@ -28,5 +27,4 @@ __all__ = [
     "unet",
     "unet_maxpool",
     "vivid",
-    "vivid_resnet",
 ]

@@ -167,23 +167,19 @@ class Schedule:
 class Decoding:
     """The colour that is made of a distribution over quantized chroma, in the space `binned_lab`.
 
-    The mean of several plausible colours is greyer than each of them; `gain` and `expected_chroma` correct that.
+    The mean of several plausible colours is greyer than each of them; `lift` corrects that.
 
     Attributes:
         temperature: of the annealed mean; lower means closer to the most likely colour.
         undo_rebalancing: how much of the weight that `loss.rebalancing` gave to rare colours is removed: none at 0, all
             of it at 1.
-        gain: factor of the resulting chroma.
-        cast: share of the photo's mean chroma that is kept; below 1 a photo is less tinted and its colours differ more.
-        expected_chroma: correction in each photo: chroma is multiplied by the ratio of the classes' mean chroma to the
-            chroma of their mean, raised to this power, from 0 (no correction) to 1.
+        lift: moves a photo's colours away from their mean, by this many CIE units for each squared unit of the
+            distribution's variance.
     """
 
     temperature: float = bounded(0.38, 0.05, 1)
     undo_rebalancing: float = bounded(0.0, 0, 1)
-    gain: float = bounded(1.0, 0, 4)
-    cast: float = bounded(1.0, 0, 1)
-    expected_chroma: float = bounded(0.0, 0, 1)
+    lift: float = bounded(0.0, 0, 1)
 
 
 @dataclass(frozen=True)

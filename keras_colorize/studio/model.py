@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
-from keras_colorize.color.spaces import HINTED_SHARE, BinnedLabSpace, Space
+from keras_colorize.color.spaces import HINT_KERNEL, HINTED_SHARE, LEAST_DISTANCE, BinnedLabSpace, Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.network import over_size
@@ -50,6 +50,7 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, Any]]:
         "height": height,
         "width": width,
         "hints": space.takes_hints,
+        "hint_kernel": [float(weight) for weight in HINT_KERNEL],
         "places": [] if multiple is None else [list(place) for place in _places(content)],
         "probe": _probe(colorizer),
     }
@@ -58,9 +59,8 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, Any]]:
         facts["bins"] = [[float(a), float(b)] for a, b in space.bins.centers]
         facts["decoding"] = {
             "temperature": decoding.temperature,
-            "gain": decoding.gain,
-            "cast": decoding.cast,
-            "expected_chroma": decoding.expected_chroma,
+            "lift": decoding.lift,
+            "least_distance": LEAST_DISTANCE,
             "hinted_share": HINTED_SHARE,
         }
     return content, facts
@@ -113,10 +113,10 @@ def _probe(colorizer: Colorizer) -> dict[str, float]:
 
 def _answer(generator: keras.Model, space: Space, inputs: Inputs) -> dict[str, Any]:
     """Return the network's outputs by name."""
-    prediction = generator(space.condition(space.shown(inputs)), training=False)
+    prediction = generator(space.condition(inputs), training=False)
     if isinstance(space, BinnedLabSpace):
         return {"logits": space.without_rebalancing(prediction)}
-    return {"ab": space.chroma(inputs, prediction)}
+    return {"ab": space.chroma(Inputs(inputs.lightness), prediction)}  # the page moves it to the hints
 
 
 def _places(content: bytes) -> Iterator[tuple[int, int, int, int]]:
