@@ -35,7 +35,8 @@ def test_any_batch_height_and_width(exported):
     assert found.grey_levels.mean < 1.5
     batch = np.stack([photos()[1], photos()[1][::-1]])
     one, both = runtime(image=batch[:1])["colorized"], runtime(image=batch)["colorized"]
-    np.testing.assert_array_equal(both[0], one[0])
+    apart = np.abs(both[0].astype(int) - one[0])
+    assert apart.max() <= 1 and np.count_nonzero(apart) < 0.002 * apart.size  # sums in another order tip a rounding
 
 
 @pytest.mark.parametrize("size", [20, 33])
