@@ -316,6 +316,7 @@ def test_inception_sees_its_own_scaling(koalarization):
     np.testing.assert_allclose(logits[:, 1:], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_inception_is_frozen(koalarization):
     extractor = koalarization.get_layer("inception")
     before = values(extractor)

@@ -142,6 +142,7 @@ def test_space_and_loss_need_each_other(override):
         Recipe.load("vivid", [override])
 
 
+@pytest.mark.slow
 def test_training_learns_the_colors_of_one_photo():
     recipe = Recipe.load("vivid").with_values(
         **{

@@ -161,6 +161,7 @@ def test_commands_have_one_line_for_a_typo(capsys):
     assert "invalid choice: 'trian'" in fails(capsys, command="trian")
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_as_a_user_runs_them(tmp_path, photo_folder):
     trained = run("train.py", "--data", str(photo_folder), "--out", str(tmp_path / "runs"), *TINY)
     assert trained.returncode == 0, trained.stderr

@@ -143,6 +143,7 @@ def _dies(connection, max_pixels, temporary):
         connection.send(("done", Findings(taken, taken, memory=1)))
 
 
+@pytest.mark.slow
 def test_a_crash_a_hang_and_an_exception_are_put_down_to_the_photo(monkeypatch):
     contents = {1: b"crash", 3: b"hang", 5: b"raise"}
     monkeypatch.setattr(

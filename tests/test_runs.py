@@ -115,9 +115,8 @@ def press_ctrl_c_during_step(number, monkeypatch):
     monkeypatch.setattr(CompiledSteps, "train", counted)
 
 
-@pytest.mark.parametrize(
-    "stop_after", [3, pytest.param(4, marks=pytest.mark.slow)]
-)  # within a logging interval, at the end of one
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_after", [3, 4])  # within a logging interval, at the end of one
 def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, monkeypatch, stop_after):
     folder, photos = finished
     press_ctrl_c_during_step(stop_after, monkeypatch)
