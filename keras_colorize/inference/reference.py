@@ -17,7 +17,6 @@ from keras_colorize.color.bins import AbBins
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
-from keras_colorize.color.spaces import obey_hints
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import is_grey, to_8_bits
 from keras_colorize.inference.distribution import DistributionNetwork, cell_means
@@ -131,9 +130,7 @@ def colors_like(
     logits += weights * _freedom(frame, step)[..., None]
     ab = (_softmax(logits) @ space.bins.centers * vividness).astype(np.float32)
     ab = ops.image.resize(ab, frame.shape, interpolation="bilinear")
-    if frame.inputs.hints is not None:
-        ab = obey_hints(ab[None], frame.inputs.hints[None], min(vividness, 1.0))[0]
-    return finite(ab)
+    return finite(space.with_hints(ab[None], Inputs.stack([frame.inputs]), vividness)[0])
 
 
 def palette_of(colors: np.ndarray, bins: AbBins) -> np.ndarray:
