@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_colorize.cli.startup import load_tensorflow
+from keras_colorize.cli.startup import load_system, load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
 
 SUMMARY = "Export a system as a SavedModel for TF Serving, as TFLite or as ONNX, verified on real photos."
@@ -68,14 +68,8 @@ def run(options: argparse.Namespace) -> None:
     from keras_colorize.cli.console import make_console
     from keras_colorize.export.export import export
     from keras_colorize.export.report import REPORT_FILE
-    from keras_colorize.inference.colorizer import Colorizer
 
-    if options.run:
-        colorizer = Colorizer.from_run(options.run)
-    elif options.weights:
-        colorizer = Colorizer.from_file(options.weights)
-    else:
-        colorizer = Colorizer.from_zoo(options.model)
+    colorizer = load_system(options)
     console = make_console()
     with console.status(f"exporting {colorizer.name}") as status:
         report = export(colorizer, request, out, say=status.update)

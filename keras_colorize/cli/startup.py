@@ -1,12 +1,16 @@
-"""Messages of others at the start of a command, kept from the user: TensorFlow's and Pillow's."""
+"""The start of a command: TensorFlow and Pillow without their messages, and the system that was asked for."""
 
+import argparse
 import os
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.lazy import quiet_stderr
+
+if TYPE_CHECKING:
+    from keras_colorize.inference.colorizer import Colorizer
 
 T = TypeVar("T")
 
@@ -37,3 +41,14 @@ def load_tensorflow(open_devices: Callable[[], T] | None = None) -> T | None:
     if mistake is not None:
         raise mistake
     return devices
+
+
+def load_system(options: argparse.Namespace) -> "Colorizer":
+    """Load the one system that `--run`, `--weights` or `--model` names; a file of weights has its recipe beside it."""
+    from keras_colorize.inference.colorizer import Colorizer
+
+    if options.run:
+        return Colorizer.from_run(options.run)
+    if options.weights:
+        return Colorizer.from_file(options.weights)
+    return Colorizer.from_zoo(options.model)

@@ -85,19 +85,13 @@ def _sources(options: argparse.Namespace) -> list[Path]:
 
 
 def _make(options: argparse.Namespace) -> tuple[bytes, dict[str, Any]]:
-    from keras_colorize.cli.startup import load_tensorflow
+    from keras_colorize.cli.startup import load_system, load_tensorflow
     from keras_colorize.lazy import quiet_stderr
 
     load_tensorflow()
-    from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.studio.model import make_model
 
-    if options.run:
-        colorizer = Colorizer.from_run(options.run)
-    elif options.weights:
-        colorizer = Colorizer.from_file(options.weights)
-    else:
-        colorizer = Colorizer.from_zoo(options.model)
+    colorizer = load_system(options)
     with quiet_stderr():  # the converter's messages
         return make_model(colorizer)
 
