@@ -253,7 +253,7 @@ class BinnedLabSpace(Space):
         return ops.convert_to_tensor(self.bins.centers)
 
     def _doubt(self, logits: Tensor, deviations: Tensor) -> Tensor:
-        """Compare the variance of a photo's distributions with how far its colours are from their mean.
+        """Divide the variance of a photo's distributions by the distance of its colours from their mean.
 
         logits (B, h, w, Q) and deviations (B, h, w, 2) in CIE units → variance over distance (B, 1, 1, 1) in CIE units.
         """
