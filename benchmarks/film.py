@@ -33,8 +33,8 @@ from keras_colorize.images import read_photo
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.finish import finish_photos
 from keras_colorize.metrics.image import colorfulness, psnr
+from keras_colorize.video.frames import FilmFormat, FilmFrame
 from keras_colorize.video.pipeline import color_frames
-from keras_colorize.video.read import FilmFormat, FilmFrame
 from keras_colorize.video.settings import FilmSettings
 
 HEIGHT, WIDTH = 192, 256

@@ -21,10 +21,11 @@ from keras_colorize.inference.hint_files import HintSet, TimedHint
 from keras_colorize.inference.hints import Hint
 from keras_colorize.video import film as film_module
 from keras_colorize.video.film import colorize_film, stretches_of
+from keras_colorize.video.frames import clock
 from keras_colorize.video.hints import carry_hints
 from keras_colorize.video.pipeline import film_frames, in_thread
-from keras_colorize.video.read import clock, open_film
 from keras_colorize.video.settings import FilmSettings
+from keras_colorize.video.source import open_film
 from tests.colorizing import hint_colorizer
 from tests.conftest import colorful_photo
 from tests.films import HEIGHT, WIDTH, make_film, read_film, scene, small_colorizer, sound_packets

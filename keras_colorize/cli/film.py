@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     from keras_colorize.cli.console import make_console
     from keras_colorize.cli.interruption import Interruption
     from keras_colorize.video.film import colorize_film
-    from keras_colorize.video.read import clock
+    from keras_colorize.video.frames import clock
 
     console = make_console()
     colorizer = load_colorizer(options)
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(console: "Console", result: "FilmResult", seconds: float) -> None:
-    from keras_colorize.video.read import clock
+    from keras_colorize.video.frames import clock
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

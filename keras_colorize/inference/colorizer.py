@@ -44,7 +44,7 @@ from keras_colorize.runs.folder import RunFolder, file_sha256, find_model
 from keras_colorize.runs.generator import load_generator
 
 if TYPE_CHECKING:
-    from keras_colorize.video.read import FilmFrame
+    from keras_colorize.video.frames import FilmFrame
 
 
 class Colorizer:

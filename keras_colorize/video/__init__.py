@@ -1,8 +1,9 @@
 """Films, from file to colours: frames that are read, the motion between them, and chroma that moves with them.
 
-`read` opens films and folders of numbered frames, `motion` follows places from frame to frame and finds cuts,
+`source` opens films: a `film_file`, or a `frame_folder`. `motion` follows places from frame to frame and finds cuts,
 `propagation` carries chroma along, and `hints` does the same with hints. `pipeline` joins these steps with a network.
-`film` makes a file of its frames, by `write` and `segments`, which survive a crash.
+`film` makes a film of its frames: the `encoder` writes them in `segments`, which survive a crash, and the `muxer` joins
+these with the sound.
 
 The package knows no network: a colorizer is given to it. PyAV and OpenCV are needed (the extra `video`).
 """

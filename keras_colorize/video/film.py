@@ -12,12 +12,15 @@ import numpy as np
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.progress import Advance
+from keras_colorize.video.codecs import CODECS, codec_for, is_folder
+from keras_colorize.video.encoder import SegmentEncoder
+from keras_colorize.video.frame_folder import FrameFiles
+from keras_colorize.video.muxer import check_streams, join
 from keras_colorize.video.pipeline import ColoredFrame, color_frames, rate_of, scaled_hints, with_reference
 from keras_colorize.video.propagation import Trail
-from keras_colorize.video.read import FilmSource, open_film
 from keras_colorize.video.segments import SEGMENT_FRAMES, Segments, digest_of
 from keras_colorize.video.settings import FilmSettings
-from keras_colorize.video.write import CODECS, FrameFiles, SegmentEncoder, check_streams, codec_for, is_folder, join
+from keras_colorize.video.source import FilmSource, open_film
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.video.motion import find_motion
-from keras_colorize.video.read import FilmSource
+from keras_colorize.video.source import FilmSource
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer

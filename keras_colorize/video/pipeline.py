@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.video.frames import FilmFrame
 from keras_colorize.video.hints import CarriedHints, carry_hints
 from keras_colorize.video.motion import Motion, find_motion, follow
 from keras_colorize.video.propagation import Opinion, Trail, propagate
-from keras_colorize.video.read import FilmFrame, FilmSource, open_film
 from keras_colorize.video.settings import FilmSettings
+from keras_colorize.video.source import FilmSource, open_film
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer

@@ -1,179 +1,20 @@
-"""Writing films: segments that are encoded one after the other, and the file that joins them with the film's sound."""
+"""The joining of segments into one film, with the sound, the subtitles and the labels of the old one."""
 
 import errno
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.errors import ColorizeError
 from keras_colorize.files import written_whole
-from keras_colorize.images import Picture, write_pictures
-from keras_colorize.video.read import FilmFile, FilmFormat, FilmFrame, FilmSource, open_container, video_stream
-
-
-@dataclass(frozen=True)
-class FilmCodec:
-    """A codec that films are written in.
-
-    encoder: its name in FFmpeg.
-    formats: of pixels, for 8 bits and for more.
-    suffixes: of the containers that hold it.
-    worst, best: constant rate factors of quality 1 and 100; None where there is nothing to choose.
-    bits: of a pixel of a frame, about, for the room on the disk.
-    options: for the encoder.
-    segment: container of a segment, one that keeps times exactly.
-    """
-
-    encoder: str
-    formats: tuple[str, str]
-    suffixes: tuple[str, ...]
-    worst: int | None
-    best: int
-    bits: float
-    options: dict[str, str]
-    segment: str = "nut"
-
-
-_COMMON = (".mp4", ".m4v", ".mov", ".mkv")
-CODECS = {
-    # [choice] Quick presets: the encoder shares the processors with the network.
-    # Without x264's tree of macroblocks, which reads memory that nobody wrote: the same frames would become another
-    # file now and then, and a film that is resumed not quite the film that nobody disturbed.
-    "h264": FilmCodec(
-        "libx264",
-        ("yuv420p", "yuv420p10le"),
-        _COMMON,
-        50,
-        7,
-        0.25,
-        {"preset": "veryfast", "x264-params": "mbtree=0"},
-    ),
-    "hevc": FilmCodec(
-        "libx265", ("yuv420p", "yuv420p10le"), _COMMON, 50, 9, 0.2, {"preset": "fast", "x265-params": "log-level=none"}
-    ),
-    "av1": FilmCodec("libsvtav1", ("yuv420p", "yuv420p10le"), (".mp4", ".mkv"), 60, 12, 0.15, {"preset": "8"}),
-    "prores": FilmCodec(
-        "prores_ks", ("yuv422p10le", "yuv422p10le"), (".mov", ".mkv"), None, 0, 4.0, {"profile": "3"}, "mov"
-    ),
-    "ffv1": FilmCodec("ffv1", ("bgr0", "gbrp16le"), (".mkv",), None, 0, 16.0, {"level": "3", "slicecrc": "1"}),
-}
-SUFFIXES = tuple(dict.fromkeys(suffix for codec in CODECS.values() for suffix in codec.suffixes))
-
-
-def codec_for(name: str | None, out: Path, bits: int) -> str:
-    """Choose a codec: the one that is asked for, else H.264, or HEVC for more than 8 bits.
-
-    Raises:
-        ColorizeError: it is unknown, or `out` has a suffix that does not hold it.
-    """
-    suffix = out.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ColorizeError(
-            f"`out` '{out}' ends in '{suffix}': expected {', '.join(SUFFIXES)}, or a folder for numbered frames"
-        )
-    name = (name or ("h264" if bits == 8 else "hevc")).lower().replace("h265", "hevc")
-    if name not in CODECS:
-        raise ColorizeError(f"unknown `codec` '{name}'{did_you_mean(name, CODECS)} (known: {', '.join(CODECS)})")
-    if suffix not in CODECS[name].suffixes:
-        raise ColorizeError(f"'{suffix}' does not hold {name}: expected {' or '.join(CODECS[name].suffixes)}")
-    return name
-
-
-def is_folder(out: Path) -> bool:
-    """Tell whether a film becomes a folder of numbered frames: `out` is one, or has no suffix."""
-    return out.is_dir() or not out.suffix
-
-
-class SegmentEncoder:
-    """Encodes frames into a file of their own, which begins with a key frame.
-
-    Args:
-        file: the file to write; its container keeps times as they are.
-        film: format of the frames.
-        codec: a key of `CODECS`.
-        quality: 1 to 100.
-    """
-
-    def __init__(self, file: Path, film: FilmFormat, codec: str, quality: int) -> None:
-        self._film = film
-        settings = CODECS[codec]
-        self._format = settings.formats[film.bits > 8]
-        options = dict(settings.options)
-        if settings.worst is not None:
-            factor = settings.worst + (settings.best - settings.worst) * (quality - 1) / 99
-            options["crf"] = str(round(factor))
-        self._container: Any = av.open(str(file), "w", format=settings.segment)
-        self._stream: Any = self._container.add_stream(settings.encoder, rate=film.rate, options=options)
-        context: Any = self._stream.codec_context
-        even = self._format.startswith("yuv42")
-        self._odd = (film.height % 2 if even else 0, film.width % 2 if even else 0)
-        context.height, context.width = film.height + self._odd[0], film.width + self._odd[1]
-        context.pix_fmt = self._format
-        context.time_base = film.time_base
-        context.sample_aspect_ratio = film.aspect
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        if self._format.startswith("yuv"):
-            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-
-    def add(self, pixels: np.ndarray, pts: int) -> None:
-        """Encode one frame, rgb (H, W, 3) uint8 or uint16, that is shown at `pts` in the film's time base."""
-        if any(self._odd):  # two pixels share one value of chroma
-            pixels = np.pad(pixels, ((0, self._odd[0]), (0, self._odd[1]), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(pixels), "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
-        )
-        frame = frame.reformat(
-            format=self._format,
-            src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG if self._format.startswith("yuv") else ColorRange.JPEG,
-        )
-        frame.pts, frame.time_base = pts, self._film.time_base
-        frame.color_primaries, frame.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        self._mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Encode what is left and end the file."""
-        self._mux(self._stream.encode(None))
-        self._container.close()
-
-    def abandon(self) -> None:
-        """End the file as it is."""
-        self._container.close()
-
-    def _mux(self, packets: Sequence[Any]) -> None:
-        self._container.mux(packets)
-
-
-class FrameFiles:
-    """Writes frames as numbered picture files into a folder.
-
-    Args:
-        folder: made where there is none.
-        quality: of JPEG and such, 1 to 100.
-    """
-
-    def __init__(self, folder: Path, quality: int) -> None:
-        self._folder = folder
-        self._quality = quality
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, frame: FilmFrame, pixels: np.ndarray) -> None:
-        """Write one frame: PNG, with what the file of the grey frame says besides its pixels."""
-        picture = (
-            Picture(pixels) if frame.picture is None else Picture(pixels, frame.picture.alpha, frame.picture.metadata)
-        )
-        write_pictures(self._folder / f"{frame.number + 1:08d}.png", picture, quality=self._quality, overwrite=True)
-
-
-# Joining
+from keras_colorize.video.film_file import FilmFile, open_container, video_stream
+from keras_colorize.video.frames import FilmFormat
+from keras_colorize.video.source import FilmSource
 
 
 def check_streams(source: FilmSource, out: Path) -> list[str]:

@@ -1,118 +1,23 @@
-"""Reading films: files of every container and codec that FFmpeg reads, and folders of numbered frames."""
+"""Films in files: every container and codec that FFmpeg reads."""
 
-import contextlib
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 import numpy as np
 from av.codec.context import Flags
 from av.filter import Graph
-from av.video.reformatter import ColorRange, Colorspace, ColorTrc
+from av.video.reformatter import ColorTrc
 
-from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.images import Picture, read_pictures, readable_suffixes
-
-DEFAULT_RATE = 24  # frames per second of a folder of frames
+from keras_colorize.errors import ColorizeError
+from keras_colorize.video.frames import FilmFormat, FilmFrame, clock
+from keras_colorize.video.pixels import bits_of, pixels_of
 
 # [choice] A film is interlaced where one of its first frames says so; the frames between them stay as they are.
 _PROBED = 24
-# Planes of chroma that are nowhere further from neutral than this, in levels of 8 bits, are what a codec makes of grey.
-_NEUTRAL = 3
-_HD_ROWS = 720  # from here on a film that does not name its matrix has that of BT.709, below that of BT.601
-_MATRICES = {1: Colorspace.ITU709, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020, 10: Colorspace.BT2020}
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
-_LIMITED = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class FilmFormat:
-    """The format of a film.
-
-    width, height: in pixels, upright.
-    rate: frames per second, on average where the rate varies.
-    time_base: seconds of one unit of a frame's `pts`.
-    aspect: width of a pixel by its height.
-    bits: of a sample, 8 or more.
-    frames: about how many there are; None where the file does not say.
-    interlaced: whether frames are made of two fields, which are joined.
-    rotation: by how many degrees frames are turned to be upright.
-    """
-
-    width: int
-    height: int
-    rate: Fraction
-    time_base: Fraction
-    aspect: Fraction = Fraction(1)
-    bits: int = 8
-    frames: int | None = None
-    interlaced: bool = False
-    rotation: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class FilmFrame:
-    """One frame of a film.
-
-    number: from 0.
-    pts: the time at which it is shown, in units of the film's time base.
-    time: the same in seconds.
-    pixels: upright; (H, W) grey or (H, W, 3); uint8, or uint16 where the film has more than 8 bits.
-    damaged: whether the file is damaged here, so that the frame shows less than it should, or something else.
-    picture: the file of the frame with its metadata, in a folder of frames.
-    """
-
-    number: int
-    pts: int
-    time: float
-    pixels: np.ndarray
-    damaged: bool = False
-    picture: Picture | None = None
-
-
-class FilmSource(Protocol):
-    """A film that is open for reading.
-
-    path: of the file or the folder.
-    format: known before the first frame is decoded.
-    lost: times in seconds at which a part of the film could not be decoded at all.
-    """
-
-    path: Path
-    format: FilmFormat
-    lost: list[float]
-
-    def frames(self, first: int = 0) -> Iterator[FilmFrame]:
-        """Decode the frames in the order in which they are shown, from a number on."""
-        ...
-
-    def samples(self, count: int) -> Iterator[np.ndarray]:
-        """Decode about so many frames from all parts of the film: pixels, as in a `FilmFrame`."""
-        ...
-
-
-def open_film(path: str | Path, rate: Fraction | None = None) -> FilmSource:
-    """Open a file, or a folder of numbered frames.
-
-    Args:
-        rate: frames per second of a folder of frames; `DEFAULT_RATE` if not given. A file has its own.
-
-    Raises:
-        ColorizeError: there is no such file, it holds no film that can be decoded, or a rate came for a file.
-    """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        return FrameFolder(path, rate or Fraction(DEFAULT_RATE))
-    if rate is not None:
-        raise ColorizeError(f"`fps` is for folders of frames: '{path}' has a rate of its own")
-    if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ColorizeError(f"no file or folder '{path}'{did_you_mean(path.name, beside)}")
-    return FilmFile(path)
 
 
 def open_container(path: Path) -> Any:
@@ -178,7 +83,7 @@ class FilmFile:
                 rate=Fraction(rate),
                 time_base=Fraction(stream.time_base),
                 aspect=1 / aspect if turned else aspect,
-                bits=_bits(first),
+                bits=bits_of(first),
                 frames=stream.frames or (round(seconds * rate) if seconds else None),
                 interlaced=interlaced,
                 rotation=first.rotation,
@@ -300,110 +205,7 @@ class FilmFile:
             )
 
 
-@dataclass
-class FrameFolder:
-    """A film as a folder of numbered picture files, in the order of their numbers.
-
-    Raises:
-        ColorizeError: the folder holds no pictures with numbers.
-    """
-
-    path: Path
-    rate: Fraction
-    lost: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        numbered = []
-        for file in self.path.iterdir():
-            numbers = re.findall(r"\d+", file.stem)
-            if numbers and file.suffix.lower() in readable_suffixes():
-                numbered.append((int(numbers[-1]), file.name, file))
-        if not numbered:
-            raise ColorizeError(f"folder '{self.path}' holds no numbered frames: expected names such as 00001.png")
-        self.files = [file for *_, file in sorted(numbered)]
-        first = next(read_pictures(self.files[0]))
-        self.format = FilmFormat(
-            first.width, first.height, self.rate, 1 / self.rate, bits=first.depth, frames=len(self.files)
-        )
-
-    def frames(self, first: int = 0) -> Iterator[FilmFrame]:
-        """Read the frames from a number on; one that does not decode is grey paper and counts as damaged.
-
-        Raises:
-            ColorizeError: a frame has another size than the first.
-        """
-        size = (self.format.height, self.format.width)
-        for number, file in enumerate(self.files[first:], first):
-            time = float(number / self.rate)
-            try:
-                picture = next(read_pictures(file))
-            except ColorizeError:
-                yield FilmFrame(number, number, time, np.full(size, 128, np.uint8), damaged=True)
-                continue
-            if picture.pixels.shape[:2] != size:
-                raise ColorizeError(
-                    f"'{file}' has {picture.width}×{picture.height} pixels and the frames before it"
-                    f" {size[1]}×{size[0]}: expected frames of one size"
-                )
-            yield FilmFrame(number, number, time, picture.pixels, picture=picture)
-
-    def samples(self, count: int) -> Iterator[np.ndarray]:
-        """Read about so many frames from all parts of the film; those that do not decode are left out."""
-        for file in self.files[:: -(-len(self.files) // count)]:
-            with contextlib.suppress(ColorizeError):
-                yield next(read_pictures(file)).pixels
-
-
-def pixels_of(frame: Any, film: FilmFormat) -> np.ndarray:
-    """Convert a decoded frame to upright pixels with full range: (H, W) where it is grey, else (H, W, 3)."""
-    pixels = _grey_pixels(frame)
-    if pixels is None:
-        matrix = _MATRICES.get(int(frame.colorspace))
-        if matrix is None:
-            unnamed_hd = int(frame.colorspace) == 2 and film.height >= _HD_ROWS
-            matrix = Colorspace.ITU709 if unnamed_hd else Colorspace.ITU601
-        name = "rgb24" if film.bits == 8 else "rgb48le"
-        full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
-        pixels = frame.reformat(
-            format=name,
-            src_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-        ).to_ndarray()
-    turns = round(film.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-
-
-def _grey_pixels(frame: Any) -> np.ndarray | None:
-    """Return the luma of a frame of 8 bits without colour, (H, W) of full range; None for others."""
-    name = frame.format.name
-    if name not in _LUMA_FIRST:
-        return None
-    for plane in frame.planes[1:]:
-        chroma = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width]
-        low, high = int(chroma.min()), int(chroma.max())
-        if low < 128 - _NEUTRAL or high > 128 + _NEUTRAL:
-            return None
-    plane = frame.planes[0]
-    luma = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width]
-    full = int(frame.color_range) == 2 or name.startswith("yuvj") or (name == "gray" and int(frame.color_range) != 1)
-    return luma.copy() if full else _LIMITED[luma]
-
-
-_LUMA_FIRST = {"gray", *(f"yuv{j}{kind}p" for j in ("", "j") for kind in (420, 422, 444, 440, 411))}
-
-
-def _bits(frame: Any) -> int:
-    return max((component.bits for component in frame.format.components), default=8)
-
-
 def _seconds(container: Any, stream: Any) -> float | None:
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None
-
-
-def clock(seconds: float) -> str:
-    """Format a time in a film: `0:12:34.5`."""
-    tenths = round(max(seconds, 0.0) * 10)
-    return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
