@@ -486,7 +486,7 @@ def refused(capsys, *arguments):
 
 
 def test_mistakes_are_answered_in_one_line(tmp_path, colorizer, capsys, monkeypatch):
-    monkeypatch.setattr("keras_colorize.cli.film.load_colorizer", lambda options: colorizer)
+    monkeypatch.setattr("keras_colorize.cli.system.load", lambda options: colorizer)
     film = make_film(tmp_path / "old.mp4", 4, sound="aac")
     text = tmp_path / "text.mp4"
     text.write_text("no film")
@@ -536,7 +536,7 @@ def test_a_film_that_changes_its_size_is_refused(tmp_path, colorizer):
 
 
 def test_the_command_reports_and_leaves_a_film(tmp_path, colorizer, capsys, monkeypatch):
-    monkeypatch.setattr("keras_colorize.cli.film.load_colorizer", lambda options: colorizer)
+    monkeypatch.setattr("keras_colorize.cli.system.load", lambda options: colorizer)
     film = make_film(tmp_path / "old.mp4", 12, sound="aac")
     assert main(["film", str(film), "--out", str(tmp_path / "new.mp4"), "--quality", "60"]) == 0
     said = capsys.readouterr().out

@@ -8,17 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_colorize.cli import beam, hints
+from keras_colorize.cli import beam, hints, system
 from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.cli.tally import Tally, print_report
-from keras_colorize.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from keras_colorize.batch.plan import FolderSettings, Plan
     from keras_colorize.cli.interruption import Interruption
-    from keras_colorize.inference.colorizer import Colorizer
 
 SUMMARY = "Colorize photos: files, folders of thousands, any format, at full resolution."
 SOME_PHOTOS_FAILED = 1
@@ -31,13 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="photos, folders of photos, or patterns: 'scans/*.tif'"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder for the results")
-    what = parser.add_argument_group("which system")
-    what.add_argument(
-        "--model",
-        help=f"a system of the zoo with packaged weights, or a folder that somebody shared (default: {DEFAULT_MODEL})",
-    )
-    what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
-    what.add_argument("--weights", metavar="FILE", help="a file of weights; of --model unless recipe.toml is beside it")
+    system.add_arguments(parser)
     look = parser.add_argument_group("how it looks")
     look.add_argument(
         "--vividness", type=float, metavar="X", help="0 grey, 1 the system's own (the default), more: stronger colours"
@@ -75,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     beam.check(options)
     if not options.saved_model:
-        check_system(options)
+        system.check(options)
     out = Path(options.out).expanduser()
     plan = plan_jobs(options.paths, out, settings)
     if plan.is_done:
@@ -91,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     load_tensorflow()
     from keras_colorize.batch.folder import colorize_jobs, read_reference
 
-    colorizer = None if options.runner else load_colorizer(options)
+    colorizer = None if options.runner else system.load(options)
     reference = None
     if colorizer is not None:
         if settings.samples > 1:
@@ -108,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     tally = Tally(len(jobs))
     drawn: list[Path] = []
     if options.runner:
-        outcome = beam.colorize(options, jobs, out, settings, lambda: load_colorizer(options), console)
+        outcome = beam.colorize(options, jobs, out, settings, lambda: system.load(options), console)
         tally.done, tally.errors, tally.remarks = outcome.done, outcome.errors, outcome.remarks
         tally.in_color = outcome.in_color
         tally.skipped = sum(not job.missing for job in jobs)
@@ -175,17 +167,6 @@ def _draw_sheet(console: "Console", plan: "Plan", tally: Tally, stop: "Interrupt
     return drawn
 
 
-def load_colorizer(options: argparse.Namespace) -> "Colorizer":
-    """Load the system that the options name: of a run, a file of weights, or the zoo."""
-    from keras_colorize.inference.colorizer import Colorizer
-
-    if options.run:
-        return Colorizer.from_run(options.run)
-    if options.weights:
-        return Colorizer.from_file(Path(options.weights).expanduser(), options.model)
-    return Colorizer.from_zoo(options.model or DEFAULT_MODEL)
-
-
 def _settings(options: argparse.Namespace) -> "FolderSettings":
     """Make the settings of the options, which checks them."""
     from keras_colorize.batch.plan import FolderSettings
@@ -200,22 +181,3 @@ def _settings(options: argparse.Namespace) -> "FolderSettings":
     given["ignore_hints"] = options.ignore_hints or hints.are_given(options)
     max_pixels = DEFAULT_MAX_PIXELS if megapixels is None else int(megapixels * 1e6)
     return FolderSettings(edges=not options.no_edges, max_pixels=max_pixels, **given)
-
-
-def check_system(options: argparse.Namespace) -> None:
-    """Refuse systems that do not exist, and options that do not go together, without TensorFlow."""
-    from keras_colorize.errors import ColorizeError
-    from keras_colorize.recipes import Recipe
-    from keras_colorize.runs.folder import RunFolder, find_model
-
-    if options.run and (options.model or options.weights):
-        other = "--model" if options.model else "--weights"
-        raise ColorizeError(f"--run and {other} name different systems: give one of the two")
-    if options.run:
-        RunFolder.open(options.run)
-    elif options.weights and options.model:
-        Recipe.load(options.model)
-    elif not options.weights:
-        find_model(options.model or DEFAULT_MODEL)
-    if options.weights and not Path(options.weights).expanduser().is_file():
-        raise ColorizeError(f"no file '{options.weights}'; expected weights, or --run with a run folder")

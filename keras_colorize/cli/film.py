@@ -9,9 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_colorize.cli.colorize import check_system, load_colorizer
+from keras_colorize.cli import system
 from keras_colorize.cli.startup import load_tensorflow
-from keras_colorize.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,10 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FILE", help="the film in colour: .mp4, .mov, .mkv, or a folder for frames"
     )
-    what = parser.add_argument_group("which system")
-    what.add_argument("--model", help=f"a system of the zoo that comes with weights (default: {DEFAULT_MODEL})")
-    what.add_argument("--run", metavar="DIR", help="a run folder of your own training")
-    what.add_argument("--weights", metavar="FILE", help="a file of weights; of --model unless recipe.toml is beside it")
+    system.add_arguments(parser)
     look = parser.add_argument_group("how it looks")
     look.add_argument(
         "--vividness", type=float, metavar="X", help="0 grey, 1 the system's own (default), more: stronger colours"
@@ -72,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         hints=hints,
         **given,
     )
-    check_system(options)
+    system.check(options)
     load_tensorflow()
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -82,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     from keras_colorize.video.frames import clock
 
     console = make_console()
-    colorizer = load_colorizer(options)
+    colorizer = system.load(options)
     began = time.monotonic()
     with Interruption() as stop, _progress(console) as advance:
         result = colorize_film(colorizer, options.path, options.out, settings, advance, lambda: bool(stop.reason))
