@@ -14,10 +14,9 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
 
 
-def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Make the `__getattr__` and `__dir__` of a package whose public names are imported at first use (PEP 562).
 
     Args:
@@ -28,7 +27,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         Two functions for the package to assign to `__getattr__` and `__dir__`.
     """
 
-    def getattr_(name: str) -> Any:
+    def getattr_(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         return getattr(import_module(f"{package}.{homes[name]}"), name)
@@ -74,7 +73,7 @@ class LateClass:
         self._module = module
         self._name = name
 
-    def from_config(self, config: dict[str, Any]) -> Any:
+    def from_config(self, config: dict[str, object]) -> object:
         """Make an instance of the class."""
         return getattr(import_module(self._module), self._name).from_config(config)
 

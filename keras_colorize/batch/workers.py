@@ -10,10 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,9 @@ _LOOK_SECONDS = 0.2
 # How long a request waits for others of its shape while some are still on their way: about as long as a photo of
 # one megapixel takes in all, so that an odd shape costs no more than that.
 LINGER_SECONDS = 0.1
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -260,16 +264,14 @@ class Workers:
 
 
 @dataclass(eq=False)  # items are arrays
-class _Request:
-    item: Any
+class _Request(Generic[Item, Answer]):
+    item: Item
     kind: Hashable
     asked: float
-    answered: threading.Event = field(default_factory=threading.Event)
-    answer: Any = None
-    error: Exception | None = None
+    answer: Future[Answer] = field(default_factory=Future)
 
 
-class Batcher:
+class Batcher(Generic[Item, Answer]):
     """A queue between many threads, which ask for one item each, and the network, which takes several of one kind.
 
     A request waits until there is a full batch of its kind, until nobody else is expected, or for a tenth of a second.
@@ -281,13 +283,13 @@ class Batcher:
     """
 
     def __init__(
-        self, predict: Callable[[list[Any]], Sequence[Any]], size: int, linger: float = LINGER_SECONDS
+        self, predict: Callable[[list[Item]], Sequence[Answer]], size: int, linger: float = LINGER_SECONDS
     ) -> None:
         self._predict = predict
         self._size = size
         self._linger = linger
         self._changed = threading.Condition()
-        self._waiting: list[_Request] = []
+        self._waiting: list[_Request[Item, Answer]] = []
         self._expected = 0
         self._closed = False
         # A daemon: a second Ctrl-C must not wait for the network.
@@ -295,7 +297,7 @@ class Batcher:
         self._thread.start()
 
     @contextmanager
-    def request(self) -> Iterator[Callable[[Any, Hashable], Any]]:
+    def request(self) -> Iterator[Callable[[Item, Hashable], Answer]]:
         """Announce a request while it is being prepared: `with batcher.request() as ask: answer = ask(item, kind)`.
 
         `ask` blocks until the answer is there, and raises what `predict` raised for this item alone. A block that
@@ -303,7 +305,7 @@ class Batcher:
         """
         asked = False
 
-        def ask(item: Any, kind: Hashable) -> Any:
+        def ask(item: Item, kind: Hashable) -> Answer:
             nonlocal asked
             asked = True
             return self._ask(item, kind)
@@ -320,16 +322,13 @@ class Batcher:
             self._expected += requests
             self._changed.notify_all()
 
-    def _ask(self, item: Any, kind: Hashable) -> Any:
-        request = _Request(item, kind, time.monotonic())
+    def _ask(self, item: Item, kind: Hashable) -> Answer:
+        request: _Request[Item, Answer] = _Request(item, kind, time.monotonic())
         with self._changed:
             self._expected -= 1
             self._waiting.append(request)
             self._changed.notify_all()
-        request.answered.wait()
-        if request.error is not None:
-            raise request.error
-        return request.answer
+        return request.answer.result()
 
     def close(self) -> None:
         """Answer what is waiting, then end the thread."""
@@ -348,9 +347,9 @@ class Batcher:
                     self._changed.wait(None if oldest is None else max(oldest + self._linger - time.monotonic(), 0.0))
             self._answer(batch)
 
-    def _take(self) -> list[_Request]:
+    def _take(self) -> list[_Request[Item, Answer]]:
         """Take the oldest request with others of its kind if it may wait no longer, else a full batch of any kind."""
-        kinds: dict[Hashable, list[_Request]] = {}
+        kinds: dict[Hashable, list[_Request[Item, Answer]]] = {}
         for request in self._waiting:
             kinds.setdefault(request.kind, []).append(request)
         if not kinds:
@@ -363,15 +362,15 @@ class Batcher:
         self._waiting = [request for request in self._waiting if request not in batch]
         return batch
 
-    def _answer(self, batch: list[_Request]) -> None:
+    def _answer(self, batch: list[_Request[Item, Answer]]) -> None:
         try:
-            for request, answer in zip(batch, self._predict([each.item for each in batch]), strict=True):
-                request.answer = answer
+            answers = list(zip(batch, self._predict([each.item for each in batch]), strict=True))
         except Exception as error:
             if len(batch) > 1:  # too large for the memory, or one spoils it for all: each on its own
                 for request in batch:
                     self._answer([request])
-                return
-            batch[0].error = error
-        for request in batch:
-            request.answered.set()
+            else:
+                batch[0].answer.set_exception(error)
+            return
+        for request, answer in answers:
+            request.answer.set_result(answer)

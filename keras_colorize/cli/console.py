@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from keras_colorize.progress import Advance
+from keras_colorize.tensor import Tensor
 
 WIDTH_OF_A_FILE = 120  # characters in a line where the output goes to a file or a pipe
 
@@ -57,7 +57,7 @@ class EpochBar:
         """Start an epoch of which `done` steps have been taken already."""
         self._progress.reset(self._task, total=self._steps, completed=done, description=title)
 
-    def advance(self, losses: Mapping[str, Any], images_per_second: float) -> None:
+    def advance(self, losses: Mapping[str, Tensor], images_per_second: float) -> None:
         """Count one step."""
         self._progress.advance(self._task)
         now = time.monotonic()

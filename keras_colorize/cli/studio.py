@@ -3,10 +3,13 @@
 import argparse
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.progress import Advance
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SUMMARY = "Open the studio: colour photos in the browser, on this machine, and correct the colours by hand."
 
@@ -61,7 +64,7 @@ def find_files(options: argparse.Namespace) -> dict[str, Path]:
     console, cache = make_console(), cache_folder()
     sources = _sources(options)
 
-    def make() -> tuple[bytes, dict[str, Any]]:
+    def make() -> tuple[bytes, dict[str, object]]:
         with console.status("making the model file, once"):
             return _make(options)
 
@@ -84,7 +87,7 @@ def _sources(options: argparse.Namespace) -> list[Path]:
     return [Path(str(zoo_folder() / f"{options.model}.{suffix}")) for suffix in ("toml", "npz")]
 
 
-def _make(options: argparse.Namespace) -> tuple[bytes, dict[str, Any]]:
+def _make(options: argparse.Namespace) -> tuple[bytes, dict[str, object]]:
     from keras_colorize.cli.startup import load_system, load_tensorflow
     from keras_colorize.lazy import quiet_stderr
 
@@ -99,7 +102,7 @@ def _make(options: argparse.Namespace) -> tuple[bytes, dict[str, Any]]:
 class _ConsoleProgress:
     """Shows a bar for each piece of work."""
 
-    def __init__(self, console: Any) -> None:
+    def __init__(self, console: "Console") -> None:
         self._console = console
 
     def counting(self, description: str) -> AbstractContextManager[Advance]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from keras_colorize.recipes import Recipe
     from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.training.devices import Parallel
 
 DEFAULT_MODEL = "unet_skip"
 SUMMARY = "Train a system of the zoo, or a recipe of your own, on any photos."
@@ -169,7 +170,7 @@ def _train(what: "Recipe | RunFolder", remarks: list[str], options: argparse.Nam
     if strategy == "multi_worker":
         print("waiting for the other workers", flush=True)
 
-    def open_devices() -> Any:
+    def open_devices() -> "Parallel":
         from keras_colorize.training.devices import open_devices
 
         return open_devices(strategy)

@@ -3,11 +3,15 @@
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
+
+if TYPE_CHECKING:
+    import torch
 
 State = dict[str, np.ndarray]
 
@@ -87,7 +91,7 @@ def _without_module(name: str) -> str:
     return name
 
 
-def _import_torch() -> Any:
+def _import_torch() -> ModuleType:
     try:
         import torch
     except ImportError as error:
@@ -95,7 +99,7 @@ def _import_torch() -> Any:
     return torch
 
 
-def _load_pickle(file: Path) -> Any:
+def _load_pickle(file: Path) -> object:
     torch = _import_torch()
     try:
         with warnings.catch_warnings(action="ignore"):  # about pickle protocols; the error below tells all
@@ -111,7 +115,7 @@ def _load_pickle(file: Path) -> Any:
         raise _unreadable(file, "PyTorch", error) from error
 
 
-def _load_safetensors(file: Path) -> Any:
+def _load_safetensors(file: Path) -> object:
     _import_torch()
     try:
         from safetensors import SafetensorError
@@ -129,7 +133,7 @@ def _unreadable(file: Path, what: str, error: Exception) -> ColorizeError:
     return ColorizeError(f"'{file}' is not a {what} checkpoint, or is damaged: {reason[:200]}")
 
 
-def _to_float32(file: Path, name: str, tensor: Any) -> np.ndarray:
+def _to_float32(file: Path, name: str, tensor: "torch.Tensor") -> np.ndarray:
     torch = _import_torch()
     if not tensor.is_floating_point() or tensor.layout is not torch.strided:
         kind = f"{tensor.dtype}, {tensor.layout}".replace("torch.", "")
@@ -137,5 +141,5 @@ def _to_float32(file: Path, name: str, tensor: Any) -> np.ndarray:
     return tensor.detach().float().numpy()
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return type(value).__name__

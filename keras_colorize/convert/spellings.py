@@ -4,7 +4,6 @@ The names follow the depth of the Keras network to fill, so that they serve ever
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -79,7 +78,7 @@ def _named(network: keras.Model, names: dict[str, str]) -> dict[str, keras.layer
     layers: dict[str, keras.layers.Layer] = {}
     for module, path in names.items():
         *parents, name = path.split("/")
-        inner: Any = network
+        inner = network
         for parent in parents:
             inner = inner.get_layer(parent)
         if name in {layer.name for layer in inner.layers}:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +17,7 @@ class WeightEntry:
     """One tensor that a spelling expects, and the Keras variable that takes it."""
 
     name: str
-    variable: Any
+    variable: keras.Variable
     shape: tuple[int, ...]
     summed: bool = False
 

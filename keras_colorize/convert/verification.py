@@ -1,6 +1,6 @@
 """Comparison of a converted network with PyTorch, number by number."""
 
-from typing import Any
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ from keras_colorize.recipes import Network
 
 TOLERANCE = 1e-4
 PHOTOS = 2
+
+Output = TypeVar("Output")
 
 
 def largest_difference(state: State, spelling: Spelling, source: Network, image_size: int, seed: int = 0) -> float:
@@ -94,5 +96,5 @@ def _difference(ours: np.ndarray, theirs: np.ndarray, *, relative: bool) -> floa
     return float(np.abs(ours - theirs).max()) / unit
 
 
-def _as_list(outputs: Any) -> list[Any]:
+def _as_list(outputs: Output | list[Output] | tuple[Output, ...]) -> list[Output]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

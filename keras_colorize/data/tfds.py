@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from keras_colorize.data.splits import SPLITS, Photo, Source, Split, carve, counted
 from keras_colorize.errors import ColorizeError, did_you_mean
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 CONNECT_SECONDS = 8.0  # to see whether a data set's server can be reached
 RETRIES = 3  # of a download; they take three seconds
@@ -86,15 +89,15 @@ class TfdsSource(Source):
 
     def open(self, split: Split, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Path | BytesIO]]:
         """Pass once over the records and yield those asked for; see `Source.open`."""
-        tfds: Any = self._tfds
+        decode = self._tfds.decode
         wanted = {photo.name: photo for photo in photos}
         if not wanted:
             return
         records = self._builder.as_dataset(
             split=self._holds[split],
             shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding({"image": True}, decoders={"image": tfds.decode.SkipDecoding()}),
-            read_config=tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
+            decoders=decode.PartialDecoding({"image": True}, decoders={"image": decode.SkipDecoding()}),
+            read_config=self._tfds.ReadConfig(add_tfds_id=True, interleave_cycle_length=1, try_autocache=False),
         )
         for record in records.as_numpy_iterator():
             photo = wanted.pop(record["tfds_id"].decode(), None)
@@ -104,13 +107,13 @@ class TfdsSource(Source):
                 return
 
 
-def _check_server(spec: str, builder: Any) -> None:
+def _check_server(spec: str, builder: "tfds.core.DatasetBuilder") -> None:
     """Check that the first server of a data set can be reached: TFDS itself would try for minutes.
 
     Raises:
         ColorizeError: it cannot be reached, and TFDS has downloaded nothing before.
     """
-    urls: Mapping[str, Any] = getattr(builder, "url_infos", {})
+    urls: Mapping[str, object] = getattr(builder, "url_infos", {})
     host = next((host for host in (urlsplit(url).hostname for url in urls) if host), None)
     place = Path(builder.data_path)  # ROOT/NAME/…/VERSION
     root = next((folder.parent for folder in place.parents if folder.name == builder.name), place)

@@ -7,8 +7,6 @@ Sources: the EXIF 2.32 standard (CIPA DC-008), sections 4.5 and 4.6.2; the PNG s
 11.3.3.5 (eXIf); the WebP container specification (RIFF).
 """
 
-from typing import Any
-
 import tensorflow as tf
 
 from keras_colorize.tensor import Tensor
@@ -110,7 +108,7 @@ def _find(contents: Tensor, start: int, step: Tensor) -> Tensor:
     """Walk segments or chunks until one holds EXIF; return the place of its TIFF header, or -1."""
     length = tf.strings.length(contents)
 
-    def look(at: Tensor, _: Any) -> tuple[Tensor, Tensor]:
+    def look(at: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
         return step(_bytes(contents, at, 16), at)
 
     _, found = tf.while_loop(

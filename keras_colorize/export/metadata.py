@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -191,7 +190,7 @@ def _standard(metadata: ModelMetadata) -> bytes:
     return bytes(builder.Output())
 
 
-def _tensor(builder: Any, tensor: TensorMetadata) -> int:
+def _tensor(builder: flatbuffers.Builder, tensor: TensorMetadata) -> int:
     """Write a TensorMetadata table: name, description, content, process units (normalization), stats (range)."""
     texts = {0: builder.CreateString(tensor.name), 1: builder.CreateString(f"{tensor.description} ({tensor.unit})")}
     if tensor.content in ("rgb", "grey"):
@@ -205,7 +204,9 @@ def _tensor(builder: Any, tensor: TensorMetadata) -> int:
     return _table(builder, 7, texts | {3: content, 4: _vector(builder, [unit]), 5: stats})
 
 
-def _table(builder: Any, slots: int, offsets: dict[int, int], small: dict[int, int] | None = None) -> int:
+def _table(
+    builder: flatbuffers.Builder, slots: int, offsets: dict[int, int], small: dict[int, int] | None = None
+) -> int:
     """Write a table with references in some fields and bytes in others."""
     builder.StartObject(slots)
     for number, offset in offsets.items():
@@ -215,14 +216,14 @@ def _table(builder: Any, slots: int, offsets: dict[int, int], small: dict[int, i
     return builder.EndObject()
 
 
-def _vector(builder: Any, offsets: list[int]) -> int:
+def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
     return builder.EndVector()
 
 
-def _floats(builder: Any, value: float) -> int:
+def _floats(builder: flatbuffers.Builder, value: float) -> int:
     builder.StartVector(4, 1, 4)
     builder.PrependFloat32(value)
     return builder.EndVector()

@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +15,10 @@ from keras_colorize.export.metadata import OWN, ModelMetadata
 from keras_colorize.export.packages import first_line, need
 from keras_colorize.inference.graph import ColorGraph
 from keras_colorize.inference.hint_table import COLUMNS
+from keras_colorize.tensor import Tensor
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET = 17
 # The standard operators, and the opset of machine learning that tf2onnx declares without using it.
@@ -39,7 +43,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
         ColorizeError: there is no ONNX operator for a part of the network.
     """
     tf2onnx = need("tf2onnx")
-    function: Callable[..., dict[str, Any]]
+    function: Callable[..., dict[str, Tensor]]
     if core:
         specs = [tf.TensorSpec((None, size, size, 1), tf.float32, name="L")]
         if graph.takes_hints:
@@ -70,7 +74,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
     return model.SerializeToString()
 
 
-def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:
+def _rename(model: "ModelProto", inputs: list[str], outputs: list[str]) -> None:
     """Give inputs and outputs these names. TensorFlow writes arguments in lower case, the converter numbers outputs."""
     tensors = (*model.graph.input, *model.graph.output)
     renamed = {tensor.name: name for tensor, name in zip(tensors, (*inputs, *outputs), strict=True)}
@@ -82,7 +86,7 @@ def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:
         tensor.name = renamed[tensor.name]
 
 
-def _fix_size(model: Any, size: int) -> None:
+def _fix_size(model: "ModelProto", size: int) -> None:
     """Write height and width into the shapes of the tensors that have the size of the photo."""
     for tensor in (*model.graph.input, *model.graph.output):
         sides = tensor.type.tensor_type.shape.dim

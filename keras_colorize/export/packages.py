@@ -2,7 +2,7 @@
 
 import importlib.util
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from keras_colorize.errors import ColorizeError
 
@@ -21,7 +21,7 @@ def check_installed(format: str) -> None:
             raise ColorizeError(f'`format` {format} needs {package}: pip install "keras-colorize[{format}]"')
 
 
-def need(module: str) -> Any:
+def need(module: str) -> ModuleType:
     """Import a module of an optional package.
 
     Raises:

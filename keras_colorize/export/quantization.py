@@ -9,9 +9,9 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,12 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.export.packages import need
 from keras_colorize.export.request import Quantization
 from keras_colorize.inference.graph import NETWORK_SCOPE
+
+if TYPE_CHECKING:
+    from ai_edge_quantizer.quantizer import Quantizer
+
+# Name of a tensor → "min" and "max", and whatever else the quantizer measured.
+Ranges: TypeAlias = dict[str, dict[str, np.ndarray]]
 
 # The largest mean difference from the float32 file, in grey levels over all photos. Above it, layers stay in float32.
 TOLERANCE = 2.0
@@ -128,7 +134,7 @@ class _Calibration:
     ) -> None:
         self._content = content
         self._kind = kind
-        self._ranges: Any = None
+        self._ranges: Ranges | None = None
         if kind == "int8":
             with _quiet():
                 quantizer = self._quantizer(())
@@ -142,7 +148,7 @@ class _Calibration:
             result = self._quantizer(left_out).quantize(self._ranges, enable_progress_report=False)
         return bytes(result.quantized_model)
 
-    def _quantizer(self, left_out: Collection[str]) -> Any:
+    def _quantizer(self, left_out: Collection[str]) -> "Quantizer":
         package = need("ai_edge_quantizer")
         types, algorithms = package.qtyping, package.algorithm_manager.AlgorithmName
         quantizer = package.quantizer.Quantizer(self._content)
@@ -162,7 +168,7 @@ class _Calibration:
         return quantizer
 
 
-def _joined(ranges: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def _joined(ranges: Sequence[Ranges]) -> Ranges:
     """Join the ranges of each tensor over all inputs into one that holds nine inputs of ten whole.
 
     Hints make values that no photo without hints has, up to seven times as large. Where they are cut off, the colours
@@ -180,7 +186,7 @@ def _joined(ranges: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, 
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Silence the quantizer's own progress bars and warnings."""
     said = io.StringIO()
     with (

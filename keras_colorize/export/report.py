@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from keras_colorize import __version__
 from keras_colorize.errors import ColorizeError
@@ -41,14 +40,14 @@ class ExportReport:
     """
 
     name: str
-    options: dict[str, Any]
+    options: dict[str, object]
     files: dict[str, int]
     comparison: Comparison
     tolerance: dict[str, float]
     hinted: Comparison | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
     photo_milliseconds: dict[str, float] = field(default_factory=dict)
-    signatures: dict[str, Any] = field(default_factory=dict)
+    signatures: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     metadata: ModelMetadata | None = None
     to_float: float | None = None
     left_out: list[str] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from keras_colorize.color.vividness import check_vividness
 from keras_colorize.errors import ColorizeError, did_you_mean
@@ -85,7 +85,7 @@ class ExportRequest:
         kind = (*(("core",) if self.core else ()), *(("distribution",) if self.distribution else ()))
         return "_".join((name, *kind, *size, *quantized)) + f".{self.format}"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Return the options that change the file, as `export.json` has them."""
         names = ("format", "quantize", "size", "core", "distribution", "vividness")
         return {name: getattr(self, name) for name in names}

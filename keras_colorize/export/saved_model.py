@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -12,6 +11,7 @@ from keras_colorize.export import headers
 from keras_colorize.export.servable import ServingFrame
 from keras_colorize.inference.graph import ColorGraph
 from keras_colorize.inference.hint_table import COLUMNS
+from keras_colorize.tensor import Tensor
 
 # The suffix of the signatures that take `vividness` too. TF Serving requires every input of a signature, so that an
 # optional input needs a signature of its own.
@@ -62,7 +62,7 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
     """
     image = tf.TensorSpec([None] * 4, tf.uint8, name="image")
     L = tf.TensorSpec([None, None, None, 1], tf.float32, name="L")
-    functions: dict[str, tuple[Callable, list[tf.TensorSpec]]] = {
+    functions: dict[str, tuple[Callable[..., dict[str, Tensor]], list[tf.TensorSpec]]] = {
         "serving_default": (_serve(graph, limits), [tf.TensorSpec([None], tf.string, name="image_bytes")]),
         "colorize": (_colorize(graph, limits), [image]),
         PREDICT_AB: (_predict_ab(graph, limits), [L]),
@@ -84,19 +84,19 @@ def save(graph: ColorGraph, folder: Path, limits: Limits) -> None:
     ServingFrame(graph.image_size, graph.multiple, graph.takes_hints).write(folder)
 
 
-def _serve(graph: ColorGraph, limits: Limits) -> Callable:
+def _serve(graph: ColorGraph, limits: Limits) -> Callable[..., dict[str, Tensor]]:
     messages = tf.constant(
         [text.format(max_pixels=limits.max_pixels, max_request_pixels=limits.max_request_pixels) for text in _ERRORS]
     )
 
-    def serve(image_bytes: Any, vividness: Any) -> dict[str, Any]:
+    def serve(image_bytes: Tensor, vividness: Tensor) -> dict[str, Tensor]:
         pixels = tf.map_fn(_claimed_pixels, image_bytes, fn_output_signature=tf.int64)
         so_far = tf.cumsum(tf.where(pixels > limits.max_pixels, tf.zeros_like(pixels), tf.maximum(pixels, 0)))
         status = tf.where(pixels < 0, tf.cast(-pixels, tf.int32), _FINE)
         status = tf.where(pixels > limits.max_pixels, _TOO_LARGE, status)
         status = tf.where(tf.logical_and(status == _FINE, so_far > limits.max_request_pixels), _TOO_MUCH, status)
 
-        def one(given: Any) -> tuple[Any, Any]:
+        def one(given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
             contents, status = given
             photo, alpha, status = tf.cond(
                 status == _FINE, lambda: _decoded(contents, limits), lambda: _nothing(status)
@@ -117,15 +117,15 @@ def _serve(graph: ColorGraph, limits: Limits) -> Callable:
     return serve
 
 
-def _colorize(graph: ColorGraph, limits: Limits) -> Callable:
-    def colorize(image: Any, vividness: Any) -> dict[str, Any]:
+def _colorize(graph: ColorGraph, limits: Limits) -> Callable[..., dict[str, Tensor]]:
+    def colorize(image: Tensor, vividness: Tensor) -> dict[str, Tensor]:
         return {"colorized": graph.colorize_in_strips(_checked_rgb(image, limits), vividness)}
 
     return colorize
 
 
-def _colorize_hints(graph: ColorGraph, limits: Limits) -> Callable:
-    def colorize(image: Any, hints: Any, vividness: Any) -> dict[str, Any]:
+def _colorize_hints(graph: ColorGraph, limits: Limits) -> Callable[..., dict[str, Tensor]]:
+    def colorize(image: Tensor, hints: Tensor, vividness: Tensor) -> dict[str, Tensor]:
         rgb = _checked_rgb(image, limits)
         with tf.control_dependencies(_check_hints(hints, image, limits)):
             table = tf.identity(hints)
@@ -134,7 +134,7 @@ def _colorize_hints(graph: ColorGraph, limits: Limits) -> Callable:
     return colorize
 
 
-def _checked_rgb(image: Any, limits: Limits) -> Any:
+def _checked_rgb(image: Tensor, limits: Limits) -> Tensor:
     """Return photos uint8 (N, H, W, 1 or 3) as (N, H, W, 3), after checks of their channels and sizes."""
     channels = tf.shape(image)[3]
     known = tf.debugging.Assert(
@@ -145,7 +145,7 @@ def _checked_rgb(image: Any, limits: Limits) -> Any:
     return tf.ensure_shape(rgb, (None, None, None, 3))
 
 
-def _check_hints(hints: Any, image: Any, limits: Limits) -> list[Any]:
+def _check_hints(hints: Tensor, image: Tensor, limits: Limits) -> list[tf.Operation]:
     """Check a table of hints (N, K, 6) beside photos (N, H, W, C)."""
     batch, height, width = tf.unstack(tf.shape(image)[:3])
     x, y, radius, _, _, used = tf.unstack(hints, axis=-1)
@@ -165,18 +165,18 @@ def _check_hints(hints: Any, image: Any, limits: Limits) -> list[Any]:
     ]
 
 
-def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable:
-    def predict_ab(L: Any, vividness: Any) -> dict[str, Any]:
+def _predict_ab(graph: ColorGraph, limits: Limits) -> Callable[..., dict[str, Tensor]]:
+    def predict_ab(L: Tensor, vividness: Tensor) -> dict[str, Tensor]:
         with tf.control_dependencies(_check_pixels(L, limits)):
             return {"ab": graph.predict_ab(tf.identity(L), vividness)}
 
     return predict_ab
 
 
-def _predict_ab_hints(graph: ColorGraph, limits: Limits) -> Callable:
+def _predict_ab_hints(graph: ColorGraph, limits: Limits) -> Callable[..., dict[str, Tensor]]:
     side = graph.image_size if graph.multiple is None else None
 
-    def predict_ab(L: Any, hints: Any, vividness: Any) -> dict[str, Any]:
+    def predict_ab(L: Tensor, hints: Tensor, vividness: Tensor) -> dict[str, Tensor]:
         with tf.control_dependencies(_check_pixels(L, limits)):
             inputs = Inputs(tf.identity(L), hints).map(
                 lambda field: tf.ensure_shape(field, (None, side, side, field.shape[-1]))
@@ -186,7 +186,7 @@ def _predict_ab_hints(graph: ColorGraph, limits: Limits) -> Callable:
     return predict_ab
 
 
-def _check_pixels(images: Any, limits: Limits) -> list[Any]:
+def _check_pixels(images: Tensor, limits: Limits) -> list[tf.Operation]:
     batch, height, width = tf.unstack(tf.shape(images, out_type=tf.int64)[:3])
     return [
         tf.debugging.Assert(height * width > 0, ["images must have pixels, not", height, "by", width]),
@@ -198,35 +198,35 @@ def _check_pixels(images: Any, limits: Limits) -> list[Any]:
     ]
 
 
-def _claimed_pixels(contents: Any) -> Any:
+def _claimed_pixels(contents: Tensor) -> Tensor:
     """Read the number of pixels from a photo's header, or return minus the number of its error: scalar int64."""
     kind = headers.kind(contents)
 
-    def read() -> Any:
+    def read() -> Tensor:
         # Sides are cut first: their product cannot overflow, and beyond 2²⁴ every limit is exceeded anyhow.
         pixels = _or_else(
             lambda: tf.reduce_prod(tf.minimum(headers.size(contents, kind), 1 << 24)), tf.constant(0, tf.int64)
         )
         return tf.where(pixels > 0, pixels, -_DAMAGED)
 
-    def nothing() -> Any:
+    def nothing() -> Tensor:
         return tf.where(tf.strings.length(contents) == 0, -_EMPTY, -_UNKNOWN)
 
     return tf.cond(kind == headers.UNKNOWN, lambda: tf.cast(nothing(), tf.int64), read)
 
 
-def _decoded(contents: Any, limits: Limits) -> tuple[Any, Any, Any]:
+def _decoded(contents: Tensor, limits: Limits) -> tuple[Tensor, Tensor, Tensor]:
     """Decode bytes to rgb_u8 (H, W, 3) upright, alpha (H, W, 1), or (0, 0, 1) for an opaque photo, and a status."""
     kind = headers.kind(contents)
 
-    def decode() -> Any:
-        def other() -> Any:
+    def decode() -> Tensor:
+        def other() -> Tensor:
             return tf.io.decode_image(contents, channels=3, expand_animations=False)
 
-        def jpeg() -> Any:  # the same bits as Pillow where libjpeg is the same
+        def jpeg() -> Tensor:  # the same bits as Pillow where libjpeg is the same
             return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
-        def png() -> Any:
+        def png() -> Tensor:
             return tf.io.decode_png(contents, channels=4)
 
         pixels = tf.switch_case(kind, [other, jpeg, png, other, other, other])
@@ -247,11 +247,11 @@ def _decoded(contents: Any, limits: Limits) -> tuple[Any, Any, Any]:
     )
 
 
-def _nothing(status: Any) -> tuple[Any, Any, Any]:
+def _nothing(status: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return tf.zeros((0, 0, 3), tf.uint8), tf.zeros((0, 0, 1), tf.uint8), status
 
 
-def _encoded(photo: Any, alpha: Any) -> Any:
+def _encoded(photo: Tensor, alpha: Tensor) -> Tensor:
     """Encode a photo as PNG, with its transparency where it has some."""
     # [choice] The quickest compression: at the default, encoding takes longer than everything else, for 10 % of size.
     return tf.cond(
@@ -261,7 +261,7 @@ def _encoded(photo: Any, alpha: Any) -> Any:
     )
 
 
-def _or_else(compute: Callable[[], Any], otherwise: Any) -> Any:
+def _or_else(compute: Callable[[], Tensor], otherwise: Tensor) -> Tensor:
     """Compute a tensor, or return `otherwise` where TensorFlow fails to compute it.
 
     No operator catches errors, but a dataset can skip elements that fail. This dataset has two elements, the second of

@@ -1,12 +1,15 @@
 """A SavedModel in TensorFlow's session loader, as TF Serving runs it: without Keras and without this package."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from keras_colorize.errors import ColorizeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 TAG = "serve"
 
@@ -30,7 +33,7 @@ class ServingSession:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=options)
         self.meta_graph = _load(self._session, folder)
 
-    def __call__(self, signature: str, **inputs: Any) -> dict[str, np.ndarray]:
+    def __call__(self, signature: str, **inputs: "ArrayLike") -> dict[str, np.ndarray]:
         """Run a signature with inputs by name; return outputs by name. Encoded images are an array of objects."""
         definition = self.meta_graph.signature_def[signature]
         fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
@@ -41,7 +44,7 @@ class ServingSession:
         self._session.close()
 
 
-def _load(session: Any, folder: str | Path) -> Any:
+def _load(session: tf.compat.v1.Session, folder: str | Path) -> tf.compat.v1.MetaGraphDef:
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")  # the loader warns that it is deprecated; it is the one that servers have
@@ -51,7 +54,7 @@ def _load(session: Any, folder: str | Path) -> Any:
         logger.setLevel(level)
 
 
-def check_operators(meta_graph: Any) -> list[str]:
+def check_operators(meta_graph: tf.compat.v1.MetaGraphDef) -> list[str]:
     """Check that graph and functions hold only operators that every TensorFlow server has; return their names.
 
     Raises:

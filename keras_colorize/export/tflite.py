@@ -4,7 +4,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.packages import first_line, need
 from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.tensor import Tensor
 
 COLORIZE, PREDICT_AB = "colorize", "predict_ab"
 
@@ -33,7 +33,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
     Raises:
         ColorizeError: the converter would need operators that are not built in.
     """
-    function: Callable[..., dict[str, Any]]
+    function: Callable[..., dict[str, Tensor]]
     if core:
         name, specs = PREDICT_AB, [tf.TensorSpec((1, size, size, 1), tf.float32, name="L")]
         if graph.takes_hints:

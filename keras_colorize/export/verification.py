@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ParamSpec
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,8 @@ from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
 from keras_colorize.inference.hint_table import hint_table
 from keras_colorize.inference.hints import Hint
+
+Arguments = ParamSpec("Arguments")
 
 # The largest mean difference from the Colorizer in grey levels over all photos. [choice] A float32 file resamples
 # lightness rather than RGB and finds the gamut's edge in fewer steps: 0.1 to 0.6 with trained networks.
@@ -246,7 +248,7 @@ def photo_to_time(photo: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(photo).resize(PHOTO_SIZE[::-1], Image.Resampling.BICUBIC))
 
 
-def milliseconds(run: Callable[..., Any], *given: Any, **named: Any) -> float:
+def milliseconds(run: Callable[Arguments, object], *given: Arguments.args, **named: Arguments.kwargs) -> float:
     """Return the median time of one run in milliseconds, after a first run that does not count."""
     run(*given, **named)
     times = []

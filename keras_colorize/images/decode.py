@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -161,7 +161,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _reason(file: Any, error: Exception) -> str:
+def _reason(file: object, error: Exception) -> str:
     """One line for the user: what is wrong with the file."""
     if isinstance(error, FileNotFoundError):
         return "no such file"

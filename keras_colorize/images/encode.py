@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Literal, TypedDict
 
 from PIL import Image, PngImagePlugin, features
 
@@ -219,21 +219,41 @@ def _write_one(stream: BinaryIO, picture: Picture, name: str, quality: int, rema
     image.save(stream, format=name, **options)
 
 
-def _options(metadata: Metadata, name: str, quality: int, remarks: dict[str, None]) -> dict[str, Any]:
-    """Options for Pillow's writer of a format."""
+class _Options(TypedDict, total=False):
+    """Options of Pillow's writers, each of which takes some of them."""
+
+    icc_profile: bytes
+    exif: bytes
+    xmp: bytes
+    dpi: tuple[float, float]
+    quality: int
+    subsampling: str
+    comment: bytes
+    extra: bytes
+    pnginfo: PngImagePlugin.PngInfo
+    compress_level: int
+    lossless: bool
+    exact: bool
+
+
+def _options(metadata: Metadata, name: str, quality: int, remarks: dict[str, None]) -> _Options:
+    """Return the options for Pillow's writer of a format."""
     keeps = FORMATS[name].keeps
-    options: dict[str, Any] = {
-        "icc_profile": metadata.icc,
-        "exif": metadata.exif and b"Exif\0\0" + metadata.exif,
-        "xmp": metadata.xmp,
-        "dpi": metadata.dpi,
-    }
-    options = {key: value for key, value in options.items() if value and key.removesuffix("_profile") in keeps}
+    options: _Options = {}
+    if metadata.icc and "icc" in keeps:
+        options["icc_profile"] = metadata.icc
+    if metadata.exif and "exif" in keeps:
+        options["exif"] = b"Exif\0\0" + metadata.exif
+    if metadata.xmp and "xmp" in keeps:
+        options["xmp"] = metadata.xmp
+    if metadata.dpi and "dpi" in keeps:
+        options["dpi"] = metadata.dpi
     if name == "JPEG":
         # [choice] 4:4:4: with colour at half the resolution lightness would change along coloured edges too, and the
         # photo's own lightness is what must stay. It costs a tenth of the file and a third of the encoder's time.
         options |= {"quality": quality, "subsampling": "4:4:4"}
-        for key, room in (("exif", _LONGEST_SEGMENT), ("xmp", _LONGEST_SEGMENT - _XMP_PREFIX)):
+        rooms: dict[Literal["exif", "xmp"], int] = {"exif": _LONGEST_SEGMENT, "xmp": _LONGEST_SEGMENT - _XMP_PREFIX}
+        for key, room in rooms.items():
             if len(options.get(key, b"")) > room:
                 remarks[f"{_CALLED[key]} of {len(options.pop(key)):,} bytes left out, as JPEG holds {room:,}"] = None
         for keyword, text in metadata.texts:
@@ -265,7 +285,7 @@ def _png_texts(metadata: Metadata, xmp: bytes | None) -> PngImagePlugin.PngInfo:
     return info
 
 
-def _png_chunks(options: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+def _png_chunks(options: _Options) -> list[tuple[bytes, bytes]]:
     """The options of Pillow's writer as chunks of a PNG."""
     chunks = []
     if "icc_profile" in options:

@@ -5,7 +5,6 @@ import math
 import re
 import struct
 from dataclasses import dataclass, replace
-from typing import Any
 
 from PIL import Image
 
@@ -155,7 +154,7 @@ def _rows(content: bytearray, order: str, offset: int) -> dict[int, int]:
     return rows
 
 
-def _upright_xmp(xmp: Any) -> tuple[bytes | None, int | None]:
+def _upright_xmp(xmp: object) -> tuple[bytes | None, int | None]:
     """XMP whose orientation is 1, and the one that it had."""
     if isinstance(xmp, str):
         xmp = xmp.encode()
@@ -177,7 +176,7 @@ def _texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _from_hex(text: Any) -> bytes | None:
+def _from_hex(text: object) -> bytes | None:
     """ImageMagick's raw profile: a blank line, its kind, its length, then hexadecimal."""
     try:
         return bytes.fromhex("".join(str(text).split("\n")[3:]))
@@ -225,8 +224,10 @@ def _fraction(entry: ifd.Tag) -> float:
     return float(entry.integers[0]) if entry.integers else 0.0
 
 
-def _dpi(dpi: Any) -> tuple[float, float] | None:
+def _dpi(dpi: object) -> tuple[float, float] | None:
     """Two sensible numbers, or `None`."""
+    if not isinstance(dpi, (tuple, list)):
+        return None
     try:
         x, y = (float(value) for value in dpi)
     except (TypeError, ValueError, ZeroDivisionError):

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from keras_colorize.images.icc import PROFILE_SPACES, deep_transform, grey_table, lab_to_srgb, transform_to_srgb
 from keras_colorize.images.picture import Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 STRIP = 1 << 18  # pixels that are converted at a time: their floats stay in the processor's cache
 
@@ -109,7 +112,9 @@ def _stored_view(upright: np.ndarray, orientation: int) -> np.ndarray:
     return upright[:: -1 if orientation in (3, 4) else 1, :: -1 if orientation in (2, 3) else 1]
 
 
-def _empty(width: int, height: int, orientation: int, dtype: Any, *channels: int) -> tuple[np.ndarray, np.ndarray]:
+def _empty(
+    width: int, height: int, orientation: int, dtype: "DTypeLike", *channels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """An upright array for a stored width and height, and its view as the file stores it."""
     upright = np.empty((width, height, *channels) if orientation >= 5 else (height, width, *channels), dtype)
     return upright, _stored_view(upright, orientation)
@@ -222,7 +227,7 @@ def from_bands(
     bands: np.ndarray,
     profile: bytes | None,
     orientation: int,
-    transparent: Any = None,
+    transparent: object = None,
     premultiplied: bool = False,
 ) -> Picture:
     """Convert stored samples, grey or RGB with or without transparency, mostly of 16 bits.

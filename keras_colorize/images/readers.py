@@ -14,13 +14,17 @@ import functools
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images.pixels import strips, to_16_bits
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+    from PIL.ImageFile import _Tile as Tile
 
 DEEP_RAW_MODES = ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16")
 
@@ -120,7 +124,7 @@ class StoredTiff(TiffImagePlugin.TiffImageFile):
     def load_end(self) -> None:
         """Leave the pixels as they are stored."""
 
-    def again(self, file: BinaryIO, tiles: list[Any]) -> None:
+    def again(self, file: BinaryIO, tiles: "list[Tile]") -> None:
         """Let the page be decoded once more from its file."""
         self.fp = file
         self.tile = tiles
@@ -153,7 +157,7 @@ def silence_libtiff() -> None:
         set_handler(None)
 
 
-def tiles_of(image: Image.Image) -> list[Any]:
+def tiles_of(image: Image.Image) -> "list[Tile]":
     """List the parts of an image that is not yet loaded: where each is stored, and how."""
     return list(getattr(image, "tile", ()))
 
@@ -169,13 +173,15 @@ def raw_mode(image: Image.Image) -> str:
 def set_raw_mode(image: Image.Image, mode: str) -> None:
     """Let an image be loaded with its samples taken as `mode`."""
 
-    def arguments(old: Any) -> Any:
+    def arguments(old: object) -> str | tuple:
         return (mode, *old[1:]) if isinstance(old, tuple) else mode
 
     image.tile = [tile._replace(args=arguments(tile.args)) for tile in tiles_of(image)]  # type: ignore[attr-defined]
 
 
-def samples_of(image: Image.Image, channels: int, dtype: Any, samples: Callable[[Image.Image], np.ndarray]) -> Any:
+def samples_of(
+    image: Image.Image, channels: int, dtype: "DTypeLike", samples: Callable[[Image.Image], np.ndarray]
+) -> np.ndarray:
     """Fill (H, W, channels) with what `samples` makes of each strip of a loaded image."""
     filled = np.empty((image.height, image.width, channels), dtype)
     for rows, strip in strips(image):

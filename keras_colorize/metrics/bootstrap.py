@@ -7,11 +7,15 @@ difference. Needs NumPy only.
 
 from collections.abc import Callable, Hashable, Mapping
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 Array = np.ndarray
+Key = TypeVar("Key", bound=Hashable)
 Interval = tuple[float, float, float]  # value, low, high
 
 RESAMPLES = 10_000
@@ -19,7 +23,7 @@ LEVEL = 0.95
 _CHUNK = 1 << 22  # drawn photos at a time: 32 MB
 
 
-class PairedBootstrap:
+class PairedBootstrap(Generic[Key]):
     """Means of several columns over the same photos, resampled together.
 
     It holds resamples × columns floats; nothing in it grows with photos × resamples.
@@ -39,7 +43,12 @@ class PairedBootstrap:
     """
 
     def __init__(
-        self, columns: Mapping[Any, Any], *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+        self,
+        columns: "Mapping[Key, ArrayLike]",
+        *,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+        level: float = LEVEL,
     ) -> None:
         self._index = {key: number for number, key in enumerate(columns)}
         rows = [np.asarray(column, np.float64) for column in columns.values()]
@@ -63,15 +72,15 @@ class PairedBootstrap:
             replicates[start : start + draws] = times.astype(np.float64) @ centred
         return replicates + self._means
 
-    def mean(self, key: Hashable) -> Interval:
+    def mean(self, key: Key) -> Interval:
         """Return a column's mean and its interval."""
         return self.function(lambda mean: mean, key)
 
-    def difference(self, key: Hashable, other: Hashable) -> Interval:
+    def difference(self, key: Key, other: Key) -> Interval:
         """Return the mean of `key` − `other`, photo by photo, and its interval."""
         return self.function(lambda a, b: a - b, key, other)
 
-    def function(self, function: Callable[..., Array], *keys: Hashable) -> Interval:
+    def function(self, function: Callable[..., Array], *keys: Key) -> Interval:
         """Return any function of columns' means, and its interval.
 
         The interval is BCa (bias-corrected and accelerated; Efron 1987). Unlike plain percentiles it allows for skewed

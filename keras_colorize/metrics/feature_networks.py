@@ -8,11 +8,10 @@ import hashlib
 import os
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -186,7 +185,7 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _resized(rgb_u8: Tensor, size: Any) -> Tensor:
+def _resized(rgb_u8: Tensor, size: Sequence[int | None]) -> Tensor:
     """Return photos as float32 in 0…255, resized to `size` (height, width) where that is fixed."""
     rgb = tf.cast(rgb_u8, tf.float32)
     return rgb if None in size else tf.image.resize(rgb, size, method="bilinear", antialias=True)
@@ -203,7 +202,7 @@ def _tried(label: str, function: Callable[[np.ndarray], Tensor]) -> FeatureNetwo
     return FeatureNetwork(label, shape[1], function)
 
 
-def _parse(content: bytes, source: str) -> Any:
+def _parse(content: bytes, source: str) -> tf.compat.v1.GraphDef:
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(content)
@@ -212,7 +211,7 @@ def _parse(content: bytes, source: str) -> Any:
     return graph_def
 
 
-def _endpoints(graph_def: Any, source: str) -> tuple[str, str]:
+def _endpoints(graph_def: tf.compat.v1.GraphDef, source: str) -> tuple[str, str]:
     """Find the tensors by which photos enter and features leave."""
     names = {node.name for node in graph_def.node}
     if {"ExpandDims", "pool_3"} <= names:

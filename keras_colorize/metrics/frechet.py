@@ -6,11 +6,14 @@ that goes with them, because features of different networks cannot be compared.
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from keras_colorize.errors import ColorizeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Array = np.ndarray
 
@@ -49,7 +52,7 @@ class FeatureStatistics:
             )
         return self._scatter / (self.count - 1)
 
-    def update(self, features: Any) -> None:
+    def update(self, features: "ArrayLike") -> None:
         """Add a batch of (N, D) features.
 
         Raises:
@@ -121,7 +124,15 @@ class FeatureStatistics:
         return statistics
 
 
-def require_same_network(a: Any, b: Any) -> None:
+class Measured(Protocol):
+    """Something that a feature network measured."""
+
+    @property
+    def network(self) -> str:
+        """The label of the network."""
+
+
+def require_same_network(a: Measured, b: Measured) -> None:
     """Raise a ColorizeError unless the two carry the same `network` label."""
     if a.network != b.network:
         raise ColorizeError(
@@ -129,7 +140,7 @@ def require_same_network(a: Any, b: Any) -> None:
         )
 
 
-def frechet_distance(mu1: Any, cov1: Any, mu2: Any, cov2: Any) -> float:
+def frechet_distance(mu1: "ArrayLike", cov1: "ArrayLike", mu2: "ArrayLike", cov2: "ArrayLike") -> float:
     """Return the squared Fréchet (2-Wasserstein) distance of two Gaussians: |μ₁ − μ₂|² + tr(C₁ + C₂ − 2·√(C₁C₂)) ≥ 0.
 
     With C₁ = RRᵀ, C₁C₂ and the symmetric RᵀC₂R have the same non-zero eigenvalues, and the trace of the root is the sum
@@ -157,7 +168,11 @@ def _root(covariance: Array) -> Array:
 
 
 def kernel_inception_distance(
-    features_a: Any, features_b: Any, subsets: int = 100, subset_size: int | None = None, seed: int = 0
+    features_a: "ArrayLike",
+    features_b: "ArrayLike",
+    subsets: int = 100,
+    subset_size: int | None = None,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Return the kernel inception distance of Bińkowski et al. 2018 and its standard error: two (N, D) → two floats.
 

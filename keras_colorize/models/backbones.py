@@ -8,12 +8,12 @@ KerasHub in `$KAGGLEHUB_CACHE`; both download it if it is missing. "random" buil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models.layers import Resize, check_choice
+from keras_colorize.tensor import Tensor
 
 WEIGHTS = ("pretrained", "random")
 
@@ -202,7 +202,7 @@ def vgg_features(weights: str) -> keras.Model:
     return _freeze(keras.Model(rgb, x, name="vgg_features"))
 
 
-def _application(build: Callable[..., keras.Model], file: str, title: str, weights: str, **args: Any) -> keras.Model:
+def _application(build: Callable[..., keras.Model], file: str, title: str, weights: str, **args: object) -> keras.Model:
     """Build a network of keras.applications with pretrained or random weights."""
     if weights == "random":
         return build(weights=None, **args)
@@ -242,7 +242,7 @@ def _weights_of(title: str, place: str) -> Iterator[None]:
         socket.setdefaulttimeout(patience)
 
 
-def _stack_three(x: Any) -> Any:
+def _stack_three(x: Tensor) -> Tensor:
     """Repeat a channel three times: (B, H, W, 1) → (B, H, W, 3)."""
     return keras.layers.Concatenate(name="three_channels")([x, x, x])
 

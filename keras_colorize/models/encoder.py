@@ -8,7 +8,6 @@ import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ from keras import ops
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models.backbones import RESNET18_PRESET, resnet18
+from keras_colorize.tensor import Tensor
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
 IMAGENET_STD = np.array([0.229, 0.224, 0.225])
@@ -91,7 +91,7 @@ def fold_resnet18(network: keras.Model) -> dict[str, np.ndarray]:
     return folded
 
 
-def start_encoder(network: keras.Model, folded: Mapping[str, np.ndarray], conditions: Any) -> None:
+def start_encoder(network: keras.Model, folded: Mapping[str, np.ndarray], conditions: Tensor) -> None:
     """Give a network's encoder folded weights, with each batch normalization as the identity.
 
     Args:

@@ -9,7 +9,7 @@ from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.tensor import Tensor
 
 
-def check_choice(what: str, word: Any, known: Iterable[str]) -> None:
+def check_choice(what: str, word: str, known: Iterable[str]) -> None:
     """Refuse a word that is not one of `known`.
 
     Raises:
@@ -149,7 +149,7 @@ class ICNR(keras.initializers.Initializer):
         self.scale = scale
         self.he_normal = keras.initializers.HeNormal(seed)
 
-    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Tensor:
         *kernel, filters = shape
         one_of_each = self.he_normal((*kernel, filters // self.scale**2), dtype)
         return keras.ops.repeat(one_of_each, self.scale**2, axis=-1)

@@ -8,12 +8,15 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 
+if TYPE_CHECKING:
+    import keras
+
 Kind = Literal["generator", "discriminator"]
-Builder = Callable[..., Any]
+Builder = Callable[..., "keras.Model"]
 
 _BUILDERS: dict[Kind, dict[str, Builder]] = {"generator": {}, "discriminator": {}}
 
@@ -48,7 +51,7 @@ def arguments(name: str, kind: Kind = "generator") -> list[str]:
     return list(inspect.signature(_builder(name, kind)).parameters)
 
 
-def build(name: str, kind: Kind = "generator", **args: Any) -> Any:
+def build(name: str, kind: Kind = "generator", **args: object) -> "keras.Model":
     """Build the network `name`.
 
     Args:
@@ -83,7 +86,7 @@ def _builder(name: str, kind: Kind) -> Builder:
     return builders[name]
 
 
-def _fits(hint: Any, value: Any) -> bool:
+def _fits(hint: Any, value: object) -> bool:
     """Say whether a plain value from TOML has the annotated type of an argument."""
     if isinstance(hint, types.UnionType):
         return any(_fits(option, value) for option in typing.get_args(hint))

@@ -15,7 +15,6 @@ down, ReLU up, tanh, no biases, N(0, 0.02). Report D mentions no dropout, so the
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
@@ -88,7 +87,7 @@ def unet(
     filters = filters[: _depth(image_size, len(filters))]
     depth = len(filters)
 
-    def block(x: Tensor, name: str, conv: Any, *, bn: bool, drop: bool, act: str | None) -> Tensor:
+    def block(x: Tensor, name: str, conv: keras.Layer, *, bn: bool, drop: bool, act: str | None) -> Tensor:
         steps = [conv]
         if bn:
             steps.append(normalization.batch_norm(batch_norm, init, f"{name}_bn"))
@@ -100,7 +99,7 @@ def unet(
             x = step(x)
         return x
 
-    def convolution(kind: Any, width: int, name: str, **options: Any) -> Tensor:
+    def convolution(kind: type[keras.Layer], width: int, name: str, **options: bool | str) -> keras.Layer:
         kernel = layers.kernel_initializer(init)
         return kind(width, 4, strides=2, padding="same", kernel_initializer=kernel, name=f"{name}_conv", **options)
 

@@ -11,8 +11,8 @@ import io
 import warnings
 import zipfile
 from collections.abc import Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -84,7 +84,7 @@ def pack_weights(network: keras.Model, file: Path) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def unpack_weights(network: keras.Model, file: Any, sha256: str = "") -> None:
+def unpack_weights(network: keras.Model, file: Traversable, sha256: str = "") -> None:
     """Read a packed file into a network of the same architecture.
 
     Args:

@@ -4,10 +4,9 @@ import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 from keras_colorize.errors import ColorizeError, did_you_mean
-from keras_colorize.recipes.toml import merge
+from keras_colorize.recipes.toml import Table, merge
 
 # A network of another name has other arguments: it replaces the table below it instead of being merged with it.
 NETWORKS = ("generator", "discriminator")
@@ -55,13 +54,13 @@ def recipe_texts(name_or_file: str) -> list[tuple[str, str]]:
     return texts
 
 
-def read_table(name_or_file: str) -> dict[str, Any]:
+def read_table(name_or_file: str) -> Table:
     """Merge a recipe over the recipes that it extends, and return one table.
 
     Raises:
         ColorizeError: as `recipe_texts`.
     """
-    table: dict[str, Any] = {}
+    table: Table = {}
     for name, text in reversed(recipe_texts(name_or_file)):
         table = merge(table, {"name": name} | _parse(text, name), NETWORKS)
     table.pop("extends", None)
@@ -78,7 +77,7 @@ def _read_text(reference: str) -> str:
     return (zoo_folder() / f"{reference}.toml").read_text(encoding="utf-8")
 
 
-def _parse(text: str, name: str) -> dict[str, Any]:
+def _parse(text: str, name: str) -> Table:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,13 +8,13 @@ Everything that the reports vary is a field here. `Recipe.load("unet_skip")` rea
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tomli_w
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes.files import NETWORKS, read_table
-from keras_colorize.recipes.toml import bounded, from_table, merge, nested, parse_override, plain_table
+from keras_colorize.recipes.toml import Table, bounded, from_table, merge, nested, parse_override, plain_table
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Network:
     """
 
     name: str = ""
-    args: dict[str, Any] = field(default_factory=dict)
+    args: Table = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ class Recipe:
         return cls.from_dict(table)
 
     @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> "Recipe":
+    def from_dict(cls, table: Table) -> "Recipe":
         """Make a recipe of a table of plain values, and check it field by field.
 
         Raises:
@@ -342,7 +342,7 @@ class Recipe:
         """Return all values, with the defaults, as TOML that `Recipe.load` reads back unchanged."""
         return tomli_w.dumps(plain_table(self))
 
-    def with_values(self, **dotted: Any) -> "Recipe":
+    def with_values(self, **dotted: object) -> "Recipe":
         """Return a checked copy with fields replaced: `recipe.with_values(**{"data.image_size": 64})`.
 
         Raises:

@@ -4,19 +4,28 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from keras_colorize.errors import ColorizeError, did_you_mean
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def bounded(default: float, low: float, high: float | None = None) -> Any:
+# A table of TOML: texts, numbers, booleans, lists and tables by key.
+Table: TypeAlias = dict[str, Any]
+
+Number = TypeVar("Number", int, float)
+Fields = TypeVar("Fields", bound="DataclassInstance")
+
+
+def bounded(default: Number, low: float, high: float | None = None) -> Number:
     """Make a dataclass field for numbers from `low` to `high`, both included; None means no upper bound."""
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def from_table(cls: Any, table: Any, path: str = "") -> Any:
+def from_table(cls: type[Fields], table: object, path: str = "") -> Fields:
     """Make a dataclass of a table of plain values; missing fields keep their defaults.
 
     Args:
@@ -42,12 +51,12 @@ def from_table(cls: Any, table: Any, path: str = "") -> Any:
     return cls(**values)
 
 
-def plain_table(instance: Any) -> dict[str, Any]:
+def plain_table(instance: "DataclassInstance") -> Table:
     """Return the table of all fields that are not None; `from_table` makes an equal dataclass of it."""
     return _drop_none(dataclasses.asdict(instance))
 
 
-def merge(base: dict[str, Any], over: dict[str, Any], named: Collection[str] = ()) -> dict[str, Any]:
+def merge(base: Table, over: Table, named: Collection[str] = ()) -> Table:
     """Merge the table `over` into a copy of `base`, field by field.
 
     Args:
@@ -66,14 +75,16 @@ def merge(base: dict[str, Any], over: dict[str, Any], named: Collection[str] = (
     return merged
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
+def nested(path: str, value: object) -> Table:
     """Return `{"data": {"image_size": 64}}` for `data.image_size` and 64."""
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    return value
+    *outer, last = path.split(".")
+    table: Table = {last: value}
+    for key in reversed(outer):
+        table = {key: table}
+    return table
 
 
-def parse_override(override: str) -> dict[str, Any]:
+def parse_override(override: str) -> Table:
     """Return the table of an override `section.field=value`; the value is TOML, or a word without quotes.
 
     Raises:
@@ -89,7 +100,7 @@ def parse_override(override: str) -> dict[str, Any]:
     return nested(path.strip(), value)
 
 
-def _drop_none(table: dict[str, Any]) -> dict[str, Any]:
+def _drop_none(table: Table) -> Table:
     return {
         key: _drop_none(value) if isinstance(value, dict) else value
         for key, value in table.items()
@@ -97,10 +108,10 @@ def _drop_none(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _checked(hint: Any, metadata: Any, value: Any, path: str) -> Any:
+def _checked(hint: Any, metadata: Mapping[str, float | None], value: Any, path: str) -> object:
     if isinstance(hint, types.UnionType):  # X | None
         hint = next(option for option in typing.get_args(hint) if option is not type(None))
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_table(hint, value, path)
     hint, options = typing.get_origin(hint) or hint, typing.get_args(hint)
     if hint is Literal:
@@ -114,7 +125,7 @@ def _checked(hint: Any, metadata: Any, value: Any, path: str) -> Any:
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
         raise ColorizeError(f"{path} is {value!r}: expected {_TYPE_NAMES[hint]}")
     if (low := metadata.get("low")) is not None:
-        high = metadata["high"]
+        high = metadata.get("high")
         if value < low or (high is not None and value > high) or value != value:
             expected = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
             raise ColorizeError(f"{path} is {value:g}: expected {expected}")

@@ -6,9 +6,10 @@ The defaults are silent, so that training needs no terminal. The command line ha
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Protocol
 
 from keras_colorize.progress import Progress, SilentProgress
+from keras_colorize.tensor import Tensor
 
 
 class EpochProgress(Protocol):
@@ -18,7 +19,7 @@ class EpochProgress(Protocol):
         """Start an epoch of which `done` steps have been taken already."""
         ...
 
-    def advance(self, losses: Mapping[str, Any], images_per_second: float) -> None:
+    def advance(self, losses: Mapping[str, Tensor], images_per_second: float) -> None:
         """Count one step.
 
         Args:
@@ -60,7 +61,7 @@ class SilentReporter(SilentProgress):
     def begin(self, title: str, done: int) -> None:
         """Show nothing."""
 
-    def advance(self, losses: Mapping[str, Any], images_per_second: float) -> None:
+    def advance(self, losses: Mapping[str, Tensor], images_per_second: float) -> None:
         """Show nothing."""
 
 

@@ -15,7 +15,6 @@ import os
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +24,7 @@ from keras_colorize.errors import ColorizeError
 SUFFIXES = (".html", ".htm")
 
 
-def render_page(name: str, *, title: str, data: Any) -> str:
+def render_page(name: str, *, title: str, data: object) -> str:
     """Fill the page `name` ("report" or "quiz") and return it as HTML text.
 
     Args:
@@ -50,7 +49,7 @@ def render_page(name: str, *, title: str, data: Any) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], _read(f"{name}.html"))
 
 
-def script_json(data: Any) -> str:
+def script_json(data: object) -> str:
     """Return JSON that is safe inside `<script>`: pure ASCII, without `<`, `>` and `&`."""
     text = json.dumps(_plain(data), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -107,7 +106,7 @@ def _source(text: str) -> str:
     return f"'sha256-{digest.decode('ascii')}'"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Turn NumPy's scalars and arrays into Python's, and numbers that JSON cannot hold into None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -81,16 +80,16 @@ def row_kind(row: str, systems: list[str]) -> str:
     return kinds.get(row, "system" if row in systems or not row.endswith(OWN) else "own")
 
 
-def _cells(evaluation: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
+def _cells(evaluation: Evaluation) -> dict[str, dict[str, dict[str, object]]]:
     """Return row → metric → value, printed value, interval and mark."""
-    cells: dict[str, dict[str, dict[str, Any]]] = {}
+    cells: dict[str, dict[str, dict[str, object]]] = {}
     for row in evaluation.rows:
         cells[row] = {}
         for metric in evaluation.columns:
             figure = evaluation.figures.get(row, {}).get(metric.name)
             if figure is None or not np.isfinite(figure.value):
                 continue
-            cell: dict[str, Any] = {"value": figure.value, "text": metric.text(figure.value)}
+            cell: dict[str, object] = {"value": figure.value, "text": metric.text(figure.value)}
             mark = evaluation.marks.get(row, {}).get(metric.name)
             if mark is not None:
                 cell |= {"against_grey": mark.against_grey, "best": mark.best, "ties": mark.ties_with_best}
@@ -98,7 +97,7 @@ def _cells(evaluation: Evaluation) -> dict[str, dict[str, dict[str, Any]]]:
     return cells
 
 
-def _differences(evaluation: Evaluation) -> list[dict[str, Any]]:
+def _differences(evaluation: Evaluation) -> list[dict[str, object]]:
     """Return each pair of rows both ways round, so that the page can compare with any row."""
     both: dict[tuple[str, str], dict[str, Estimate]] = {}
     for (row, other), figures in evaluation.differences.items():
@@ -139,7 +138,7 @@ def _signed(metric: Metric, value: float) -> str:
     return ("+" if value > 0 else "−") + text
 
 
-def _classes(evaluation: Evaluation) -> list[dict[str, Any]]:
+def _classes(evaluation: Evaluation) -> list[dict[str, object]]:
     """Return each class with its number of photos and its figures, as numbers and as printed."""
     return [
         {
@@ -158,7 +157,7 @@ def _classes(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _histograms(evaluation: Evaluation) -> dict[str, Any] | None:
+def _histograms(evaluation: Evaluation) -> dict[str, object] | None:
     """Return the histograms of truth and systems. Those of the other rows show nothing new."""
     counts = {
         row: np.asarray(evaluation.histograms[row], np.float64)
@@ -221,20 +220,24 @@ def curves(rows: list[dict[str, float]]) -> dict[str, list[list[float]]]:
     return lines
 
 
-def _gallery(evaluation: Evaluation, budget: int) -> dict[str, Any]:
+def _gallery(evaluation: Evaluation, budget: int) -> dict[str, object]:
     """Return lists of photos and the pictures of each, as many as fit into `budget` bytes."""
     gallery = evaluation.gallery
     lists: list[tuple[str, str | None, list[int]]] = [("random", None, gallery.random)]
     for system in evaluation.systems:
         lists += [("best", system, gallery.best.get(system, [])), ("worst", system, gallery.worst.get(system, []))]
     shown = [row for row in evaluation.rows if row in gallery.pictures]
-    photos: dict[int, dict[str, Any]] = {}
+    photos: dict[int, dict[str, object]] = {}
     left = budget
     for index in _in_turn([indices for _, _, indices in lists]):
         if index in photos:
             continue
         pictures = {row: data_url(jpeg(_bounded(gallery.pictures[row][index]), QUALITY)) for row in shown}
-        photo = {"name": evaluation.photos[index], "pictures": pictures, "captions": _captions(evaluation, index)}
+        photo: dict[str, object] = {
+            "name": evaluation.photos[index],
+            "pictures": pictures,
+            "captions": _captions(evaluation, index),
+        }
         left -= len(json.dumps(photo)) + 100  # for the index, and for escapes of rare letters in a name
         if left < 0:
             break
