@@ -1,6 +1,7 @@
 """Fixtures of all tests: a quiet TensorFlow, and photos that are made on the spot."""
 
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,6 +10,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import numpy as np
 import pytest
 from PIL import Image
+
+_CACHE = tempfile.TemporaryDirectory(prefix="keras-colorize-cache-")
+os.environ["KERAS_COLORIZE_CACHE"] = _CACHE.name  # commands that tests start inherit it
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -105,8 +105,8 @@ def test_memory_is_used_up_to_the_limit(twenty):
 
 def test_tensor_shares_the_memory_of_the_array(twenty):
     photos = load("memory", twenty)
-    tensor = batches._as_tensor(photos._pixels)
-    photos._pixels[3, 0, 0, 0] = 77
+    tensor = batches._as_tensor(photos._held.rgb_u8)
+    photos._held.rgb_u8[3, 0, 0, 0] = 77
     assert tensor[3, 0, 0, 0] == 77 and tensor.device.endswith("CPU:0")
 
 

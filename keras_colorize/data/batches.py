@@ -33,6 +33,24 @@ class LeftOut:
     reason: str
 
 
+@dataclass(frozen=True)
+class HeldPixels:
+    """Memory for the pixels of a photo set, aligned as TensorFlow's tensors are.
+
+    Attributes:
+        rgb_u8: of all photos, uint8 (N, S, S, 3).
+        decoded: bool (N,), which of the photos are there; the others are decoded when their turn comes.
+    """
+
+    rgb_u8: np.ndarray
+    decoded: np.ndarray
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all photos are there."""
+        return bool(self.decoded.all())
+
+
 class PhotoSet:
     """The usable photos of one split, all of one size; `load_split` and `load_photos` make it.
 
@@ -41,7 +59,7 @@ class PhotoSet:
         left_out: the photos that the scan left out.
         remarks: photo → how its colours could not be read as they are, such as by a profile that is cut off.
         image_size: side S of the square photos in pixels.
-        in_memory: whether the pixels are kept; otherwise each photo is decoded again when its turn comes.
+        in_memory: whether decoded pixels are kept; otherwise each photo is decoded again when its turn comes.
     """
 
     def __init__(
@@ -50,7 +68,7 @@ class PhotoSet:
         left_out: Sequence[LeftOut],
         image_size: int,
         resize: Resize,
-        pixels: np.ndarray | None,
+        held: HeldPixels | None,
         workers: int,
         remarks: Mapping[str, str],
     ) -> None:
@@ -58,10 +76,10 @@ class PhotoSet:
         self.left_out = list(left_out)
         self.remarks = {name: remarks[name] for name in self.names if name in remarks}
         self.image_size = image_size
-        self.in_memory = pixels is not None
+        self.in_memory = held is not None
         self._photos = list(photos)
         self._resize: Resize = resize
-        self._pixels = pixels
+        self._held = held
         self._workers = workers
 
     def __len__(self) -> int:
@@ -142,7 +160,7 @@ class PhotoSet:
     def pick(self, count: int) -> np.ndarray:
         """Return up to `count` photos, evenly spaced over the set: uint8 `(n, S, S, 3)`."""
         chosen = evenly_spaced(len(self), count)
-        return np.stack([self._decode(n) for n in chosen]) if self._pixels is None else self._pixels[chosen]
+        return np.stack([self._read(n) for n in chosen])
 
     def _photo_batches(self, indices: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         """Turn batches of indices into batches of photos, in the same order."""
@@ -151,8 +169,8 @@ class PhotoSet:
         options.deterministic = True
         # TensorFlow itself reads no files here, so several workers can only divide the elements.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        if self._pixels is not None:
-            pixels = _as_tensor(self._pixels)
+        if self._held is not None and self._held.complete:
+            pixels = _as_tensor(self._held.rgb_u8)
             # Rewriting the graph would copy the tensors in it, 2 GB more, and there is nothing to optimize.
             options.experimental_optimization.apply_default_optimizations = False
             batches = indices.map(lambda rows: tf.gather(pixels, rows), num_parallel_calls=2)
@@ -161,20 +179,37 @@ class PhotoSet:
         # tf.io ignores EXIF orientation and ICC profiles and reads no TIFF, so our own reader decodes: a network must
         # see in training what inference will show it. It releases the interpreter lock, so the calls run in parallel.
         def decode(row: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(self._decode, [row], tf.uint8), (S, S, 3))
+            return tf.ensure_shape(tf.numpy_function(self._read, [row], tf.uint8), (S, S, 3))
+
+        read = decode
+        if self._held is not None:
+            # Both tensors share their memory with the arrays, so TensorFlow sees what was decoded since.
+            pixels, decoded = _as_tensor(self._held.rgb_u8), _as_tensor(self._held.decoded.view(np.uint8))
+            options.experimental_optimization.apply_default_optimizations = False
+
+            def read(row: tf.Tensor) -> tf.Tensor:
+                return tf.cond(decoded[row] > 0, lambda: pixels[row], lambda: decode(row))
 
         options.threading.private_threadpool_size = self._workers + 1  # decoding must not block the step's own threads
         (full,) = indices.element_spec.shape  # None where the last batch may be partial
-        photos = indices.unbatch().map(decode, num_parallel_calls=self._workers)
+        photos = indices.unbatch().map(read, num_parallel_calls=self._workers)
         return photos.batch(batch_size, drop_remainder=full is not None).prefetch(4).with_options(options)
 
-    def _decode(self, index: int) -> np.ndarray:
+    def _read(self, index: int) -> np.ndarray:
+        """Return one photo from memory, or from its file; then it stays in memory if there is room."""
+        held = self._held
+        if held is not None and held.decoded[index]:
+            return held.rgb_u8[index]
         photo = self._photos[index]
         assert photo.path is not None
         with _calls as wanted:
             if not wanted:
                 return np.zeros((self.image_size, self.image_size, 3), np.uint8)
-            return read_photo(photo.path, self.image_size, self._resize, box=photo.box)
+            rgb_u8 = read_photo(photo.path, self.image_size, self._resize, box=photo.box)
+        if held is not None:
+            held.rgb_u8[index] = rgb_u8
+            held.decoded[index] = True  # after the pixels, since another thread may look
+        return rgb_u8
 
 
 def epoch_order(count: int, draws: int, seed: int, epoch: tf.Tensor | int) -> tf.Tensor:

@@ -1,21 +1,25 @@
-"""The scan before training or evaluation: decode every photo of a split once and keep those that can be used.
+"""The scan before training or evaluation: look at every photo of a split and keep those that can be used.
 
 The scan leaves out grey photos and files that do not decode, each by name. Where the pixels fit into memory they stay
-there, and no photo is decoded a second time.
+there, and no photo is decoded a second time. What the scan found is kept in a cache: the next one decodes only photos
+that are new or have changed, and a training that starts again begins at once.
 """
 
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from keras_colorize.data.batches import GREY, LeftOut, PhotoSet, evenly_spaced, tally
+from keras_colorize.data.batches import GREY, HeldPixels, LeftOut, PhotoSet, evenly_spaced, tally
+from keras_colorize.data.scan_cache import Finding, ScanCache, Version
 from keras_colorize.data.splits import Photo, Source, Split
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
@@ -25,7 +29,6 @@ from keras_colorize.recipes import Data
 
 _ALIGNMENT = 64  # bytes, as TensorFlow aligns its tensors
 
-_T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
@@ -76,7 +79,9 @@ def load_split(
     progress: Advance | None = None,
     workers: int | None = None,
 ) -> PhotoSet:
-    """Decode every photo of a split once, in threads, and keep those that can be used.
+    """Look at every photo of a split and keep those that can be used.
+
+    Photos are decoded in threads, except those that the cache knows from an earlier scan.
 
     Args:
         source: from `open_source`.
@@ -85,8 +90,9 @@ def load_split(
         resize: "crop" cuts the centre square, "squash" scales both axes.
         drop_grey: leave out photos without colour.
         limit: look at no more photos than this, evenly spaced over the split.
-        memory_limit_bytes: keep the pixels (S·S·3 bytes a photo) in memory up to this size. Beyond it, photos are
-            decoded again in every epoch; those of TFDS go to a temporary file that disappears with the process.
+        memory_limit_bytes: keep the pixels (S·S·3 bytes a photo) in memory up to this size, from the first time that
+            they are decoded. Beyond it, photos are decoded again in every epoch; those of TFDS go to a temporary file
+            that disappears with the process.
         progress: called with (photos done, photos in all) after each photo.
         workers: decoding threads; as many as there are processors unless given.
 
@@ -105,51 +111,79 @@ def load_split(
     fits = int(np.prod(shape)) <= memory_limit_bytes
     pixels = _memory_array(shape) if fits else None if source.reopens else _temporary_array(shape)
 
-    remarks: dict[str, str] = {}
-
-    def look(item: tuple[Photo, Path | BytesIO]) -> tuple[Photo, np.ndarray | str]:
-        photo, file = item
+    def look(photo: Photo, file: Path | BytesIO, version: Version | None) -> _Look:
         told: list[str] = []
         try:
             rgb_u8 = read_photo(file, image_size, resize, box=photo.box, name=photo.name, remarks=told)
         except ColorizeError as error:
-            return photo, str(error).removeprefix(f"{photo.name}: ")
-        if told:
-            remarks[photo.name] = "; ".join(told)
-        return photo, GREY if drop_grey and is_grey(rgb_u8) else rgb_u8
+            return _Look(photo, Finding(str(error).removeprefix(f"{photo.name}: ")), version)
+        reason = GREY if drop_grey and is_grey(rgb_u8) else None
+        return _Look(photo, Finding(reason, "; ".join(told) or None), version, rgb_u8)
+
+    def looks(cache: ScanCache) -> Iterator[_Look | Callable[[], _Look]]:
+        for photo, file in source.open(split, photos):
+            version, finding = cache.find(photo)
+            yield partial(look, photo, file, version) if finding is None else _Look(photo, finding)
 
     kept: list[Photo] = []
     left_out: list[LeftOut] = []
-    for done, (photo, result) in enumerate(_in_order(look, source.open(split, photos), workers), 1):
-        if isinstance(result, str):
-            left_out.append(LeftOut(photo.name, result))
-        else:
-            if pixels is not None:
-                pixels[len(kept)] = result
-            kept.append(photo)
-        if progress:
-            progress(done, len(photos))
+    remarks: dict[str, str] = {}
+    decoded = _memory_array((len(photos),)).view(bool)
+    decoded[:] = False
+    with ScanCache(image_size, resize, drop_grey) as cache:
+        for done, seen in enumerate(_in_order(looks(cache), workers), 1):
+            photo, finding = seen.photo, seen.finding
+            cache.add(photo, seen.version, finding)
+            if finding.reason:
+                left_out.append(LeftOut(photo.name, finding.reason))
+            else:
+                if finding.remark:
+                    remarks[photo.name] = finding.remark
+                if pixels is not None and seen.rgb_u8 is not None:
+                    pixels[len(kept)] = seen.rgb_u8
+                    decoded[len(kept)] = True
+                kept.append(photo)
+            if progress:
+                progress(done, len(photos))
     if not kept:
         broken = next((f"; {out.name}: {out.reason}" for out in left_out if out.reason != GREY), "")
         raise ColorizeError(
             f"{source.description}: none of the {len(photos):,} photos for '{split}' can be used:"
             f" {tally(left_out)}{broken}"
         )
-    used = None if pixels is None else pixels[: len(kept)]
-    return PhotoSet(kept, left_out, image_size, resize, used, workers, remarks)
+    held = None if pixels is None else HeldPixels(pixels[: len(kept)], decoded[: len(kept)])
+    return PhotoSet(kept, left_out, image_size, resize, held, workers, remarks)
 
 
-def _in_order(function: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
-    """Map in threads and keep the order; only a few results wait, since a data set may be larger than memory."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look at one photo; without version if the cache knew the photo, without pixels if it was not decoded."""
+
+    photo: Photo
+    finding: Finding
+    version: Version | None = None
+    rgb_u8: np.ndarray | None = None
+
+
+def _in_order(items: Iterable[_R | Callable[[], _R]], workers: int) -> Iterator[_R]:
+    """Yield results in order, and call those items that are calls in threads.
+
+    Only a few results wait, since a data set may be larger than memory.
+    """
     pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[_R]] = deque()
+    waiting: deque[_R | Callable[[], _R]] = deque()
+
+    def first() -> _R:
+        item = waiting.popleft()
+        return item() if callable(item) else item
+
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
+            waiting.append(pool.submit(item).result if callable(item) else item)
             if len(waiting) >= 8 * workers:
-                yield waiting.popleft().result()
+                yield first()
         while waiting:
-            yield waiting.popleft().result()
+            yield first()
     finally:
         pool.shutdown(cancel_futures=True)
 

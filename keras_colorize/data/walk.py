@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from keras_colorize.images import readable_suffixes
 
@@ -61,14 +62,23 @@ def _enter(
             walk.repeated.append(folder)
             return
         seen.add((status.st_dev, status.st_ino))
-        entries = [Path(entry) for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
     except OSError as error:
         walk.unreadable[folder] = error.strerror or type(error).__name__
         return
     entries.sort(key=lambda entry: (entry.is_symlink(), entry.name))  # real folders before links to them
-    folders = [entry for entry in entries if os.path.isdir(entry)]
-    for file in sorted(set(entries) - set(folders)):
-        (walk.photos if is_photo(file) else walk.others).append(file)
+    suffixes = readable_suffixes()
+    folders: list[Path] = []
+    files: list[str] = []
+    for entry in entries:
+        kind = _kind(entry)
+        if kind == "folder":
+            folders.append(Path(entry))
+        elif kind == "file" and os.path.splitext(entry.name)[1].lower() in suffixes:
+            files.append(entry.path)
+        else:
+            walk.others.append(Path(entry))
+    walk.photos.extend(map(Path, sorted(files)))
     left_out = set(leave_out(folders))
     for inner in folders:
         if inner in left_out:
@@ -77,3 +87,11 @@ def _enter(
             _enter(inner, walk, recursive, leave_out, seen)
         else:
             walk.closed.append(inner)
+
+
+def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "other"]:
+    """Tell what an entry is or leads to. An entry knows this, where a path has to ask the system a million times."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "other"
+    except OSError:  # links that lead in a circle
+        return "other"
