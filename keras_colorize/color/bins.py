@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -190,7 +190,7 @@ def save_bins(bins: AbBins, file: Path) -> None:
     )
 
 
-def read_bins(file: Any) -> AbBins:
+def read_bins(file: Traversable) -> AbBins:
     """Read what `save_bins` wrote.
 
     Raises:

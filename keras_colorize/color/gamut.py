@@ -3,8 +3,6 @@
 `docs/numerics.md` describes the method and its errors.
 """
 
-from typing import Any
-
 from keras import ops
 
 from keras_colorize.color.lab import LAB_LIMIT, channels, linear_rgb
@@ -43,7 +41,7 @@ def clip_chroma(lab: Tensor) -> Tensor:
         most = ops.maximum(ops.maximum(linear[0], linear[1]), linear[2])
         return ops.logical_and(least >= -DARK_TOLERANCE, most <= 1.0 + BRIGHT_TOLERANCE)
 
-    def halve(_: Any, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def halve(_: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         share, step = state
         return ops.where(shown(share + step), share + step, share), step / 2.0
 

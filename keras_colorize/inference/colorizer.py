@@ -1,14 +1,16 @@
 """The colorizer: a trained system that colorizes photos of any size."""
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 import keras
 import numpy as np
+from PIL.Image import Image
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace, space_of
@@ -30,7 +32,7 @@ from keras_colorize.inference.network import (
     side_multiple,
 )
 from keras_colorize.inference.photo_model import PhotoModel
-from keras_colorize.inference.photos import PhotoLike, open_photo, open_photos
+from keras_colorize.inference.photos import Photo, PhotoLike, open_photo, open_photos
 from keras_colorize.inference.reference import ReferencePhoto, colors_like, make_reference
 from keras_colorize.inference.session import SCREEN_SIDE, Session
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
@@ -42,6 +44,7 @@ from keras_colorize.recipes import ModelCard, Recipe
 from keras_colorize.runs.card import card_text
 from keras_colorize.runs.folder import RunFolder, file_sha256, find_model
 from keras_colorize.runs.generator import load_generator
+from keras_colorize.tensor import Tensor
 
 if TYPE_CHECKING:
     from keras_colorize.video.frames import FilmFrame
@@ -196,6 +199,26 @@ class Colorizer:
         """Tell whether the network has dropout, so that `samples` can differ."""
         return any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in self.generator.layers)
 
+    @overload
+    def __call__(
+        self,
+        image: Photo,
+        *,
+        vividness: float = ...,
+        edges: bool = ...,
+        hints: Hints | Sequence[Hints] = ...,
+        reference: PhotoLike | ReferencePhoto | None = ...,
+    ) -> Photo: ...
+    @overload
+    def __call__(
+        self,
+        image: str | os.PathLike[str],
+        *,
+        vividness: float = ...,
+        edges: bool = ...,
+        hints: Hints | Sequence[Hints] = ...,
+        reference: PhotoLike | ReferencePhoto | None = ...,
+    ) -> np.ndarray: ...
     def __call__(
         self,
         image: PhotoLike,
@@ -204,7 +227,7 @@ class Colorizer:
         edges: bool = True,
         hints: Hints | Sequence[Hints] = (),
         reference: PhotoLike | ReferencePhoto | None = None,
-    ) -> Any:
+    ) -> np.ndarray | Image | Picture:
         """Colorize a photo at its own size, or a batch of photos of one size. Of its colours only lightness is used.
 
         Args:
@@ -259,6 +282,28 @@ class Colorizer:
         """Tell whether `samples` can differ by colours drawn from the distribution that the network predicts."""
         return isinstance(self.space, BinnedLabSpace) and self.space.takes_hints
 
+    @overload
+    def samples(
+        self,
+        image: Photo,
+        count: int,
+        *,
+        seed: int = ...,
+        vividness: float = ...,
+        edges: bool = ...,
+        hints: Hints = ...,
+    ) -> Iterator[Photo]: ...
+    @overload
+    def samples(
+        self,
+        image: str | os.PathLike[str],
+        count: int,
+        *,
+        seed: int = ...,
+        vividness: float = ...,
+        edges: bool = ...,
+        hints: Hints = ...,
+    ) -> Iterator[np.ndarray]: ...
     def samples(
         self,
         image: PhotoLike,
@@ -268,7 +313,7 @@ class Colorizer:
         vividness: float = 1.0,
         edges: bool = True,
         hints: Hints = (),
-    ) -> Iterator[Any]:
+    ) -> Iterator[np.ndarray | Image | Picture]:
         """Yield different colorizations of one photo.
 
         A network with dropout draws them by dropout that stays on (Isola et al. 2017, section 3.2). One that predicts a
@@ -368,6 +413,10 @@ class Colorizer:
                 f" such as {DEFAULT_MODEL}, or leave the reference out"
             )
 
+    @overload
+    def session(self, photo: Photo, *, side: int = ...) -> Session[Photo]: ...
+    @overload
+    def session(self, photo: str | os.PathLike[str], *, side: int = ...) -> Session[np.ndarray]: ...
     def session(self, photo: PhotoLike, *, side: int = SCREEN_SIDE) -> Session:
         """Open a photo for edits: quick previews while hints and vividness change, and the result at full size.
 
@@ -376,9 +425,9 @@ class Colorizer:
             side: the longest side of previews in pixels.
 
         Raises:
-            ColorizeError: several photos came, or as in a call.
+            ColorizeError: `side` is below 1, several photos came, or as in a call.
         """
-        return Session(self, photo, side)
+        return Session(self, open_photo(photo), side)
 
     def suggest(self, photo: PhotoLike, x: float, y: float, count: int = 6, *, hints: Hints = ()) -> list[Suggestion]:
         """Suggest the most likely different colours at a place of a photo, in falling order of their probability.
@@ -459,7 +508,7 @@ class Colorizer:
         """Predict ab (B, h, w, 2) in CIE units from inputs (B, h, w, …) whose sides are multiples of `multiple`."""
         return finite(self._predict(inputs, vividness))
 
-    def run_network(self, frames: Sequence[Frame]) -> Any:
+    def run_network(self, frames: Sequence[Frame]) -> Tensor:
         """Run the network alone on frames of one shape, all with hints or all without: the first half of `predict`.
 
         Returns:
@@ -467,7 +516,7 @@ class Colorizer:
         """
         return self._halves[0](Inputs.stack([frame.inputs for frame in frames]))
 
-    def decode(self, frames: Sequence[Frame], prediction: Any, vividness: float = 1.0) -> np.ndarray:
+    def decode(self, frames: Sequence[Frame], prediction: Tensor, vividness: float = 1.0) -> np.ndarray:
         """Decode what `run_network` returned for these frames into ab (B, h, w, 2): the second half of `predict`."""
         return finite(self._halves[1](Inputs.stack([frame.inputs for frame in frames]), prediction, vividness))
 
@@ -514,15 +563,15 @@ class Colorizer:
         return DistributionNetwork(self.generator, self.space, self.multiple is not None)
 
     @functools.cached_property
-    def _sampler(self) -> tuple[keras.Model, Any]:
+    def _sampler(self) -> tuple[keras.Model, Callable[[Inputs, float], Tensor]]:
         network = keep_dropout_on(self.generator)
         return network, self._compile(network)
 
     @functools.cached_property
-    def _halves(self) -> tuple[Any, Any]:
+    def _halves(self) -> tuple[Callable[[Inputs], Tensor], Callable[[Inputs, Tensor, float], Tensor]]:
         return prediction_graphs(self._sized(self.generator), self.space), decoding_graphs(self.space)
 
-    def _compile(self, network: keras.Model) -> Any:
+    def _compile(self, network: keras.Model) -> Callable[[Inputs, float], Tensor]:
         return chroma_graphs(self._sized(network), self.space)
 
     def _sized(self, network: keras.Model) -> keras.Model:
@@ -530,6 +579,24 @@ class Colorizer:
         return network if self.multiple is None else over_size(network, None, None)
 
 
+@overload
+def colorize(
+    image: Photo,
+    *,
+    vividness: float = ...,
+    edges: bool = ...,
+    hints: Hints | Sequence[Hints] = ...,
+    reference: PhotoLike | ReferencePhoto | None = ...,
+) -> Photo: ...
+@overload
+def colorize(
+    image: str | os.PathLike[str],
+    *,
+    vividness: float = ...,
+    edges: bool = ...,
+    hints: Hints | Sequence[Hints] = ...,
+    reference: PhotoLike | ReferencePhoto | None = ...,
+) -> np.ndarray: ...
 def colorize(
     image: PhotoLike,
     *,
@@ -537,7 +604,7 @@ def colorize(
     edges: bool = True,
     hints: Hints | Sequence[Hints] = (),
     reference: PhotoLike | ReferencePhoto | None = None,
-) -> Any:
+) -> np.ndarray | Image | Picture:
     """Colorize one photo with the packaged default system, `vivid`: see `Colorizer.__call__`."""
     return _default()(image, vividness=vividness, edges=edges, hints=hints, reference=reference)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from keras import ops
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
 from keras_colorize.inference.network import finite, graphs, over_size
+from keras_colorize.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class DistributionNetwork:
         if free_size:
             network = over_size(network, None, None)
 
-        def predict(given: Inputs, hints: Any) -> Any:
+        def predict(given: Inputs, hints: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
             logits, *maps = network(space.condition(given._replace(hints=hints)), training=False)
             return logits, space.distribution(logits), maps
 

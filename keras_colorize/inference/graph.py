@@ -4,6 +4,7 @@ It computes what the Colorizer computes, in operators that every runtime has: li
 chroma, the guided filter, enlargement to the photo's size, gamut, sRGB. Exported files and `PhotoModel` hold it.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
@@ -224,7 +225,7 @@ class _BilinearUp(keras.layers.Layer):
         return (batch, height and height * self.factors[0], width and width * self.factors[1], channels)
 
 
-def _predictor(network: keras.Model, space: Space) -> Any:
+def _predictor(network: keras.Model, space: Space) -> Callable[[Inputs, Tensor], tuple[Tensor, Tensor]]:
     """Return a function of inputs and vividness that returns ab at the frame's size, and the network's prediction."""
 
     def predict(inputs: Inputs, vividness: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 from keras_colorize.color.vividness import check_vividness
 from keras_colorize.errors import ColorizeError, did_you_mean
@@ -165,7 +164,7 @@ Hints = Sequence[Hint] | HintSet
 """The hints of one photo."""
 
 
-def _is_whole(value: Any, least: int) -> bool:
+def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
@@ -221,7 +220,7 @@ def write_hints(file: str | os.PathLike[str], hints: Hints) -> None:
         ColorizeError: the folder is missing or may not be written.
     """
     hint_set = hints if isinstance(hints, HintSet) else HintSet(hints)
-    head: dict[str, Any] = {"version": _VERSION}
+    head: dict[str, object] = {"version": _VERSION}
     head |= {key: value for key in _KEYS[1:-1] if (value := getattr(hint_set, key)) is not None}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     rows = ",\n".join(f"    {json.dumps(_fields_of(hint))}" for hint in hint_set.hints)
@@ -230,7 +229,7 @@ def write_hints(file: str | os.PathLike[str], hints: Hints) -> None:
         stream.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def _fields_of(hint: Hint) -> dict[str, Any]:
+def _fields_of(hint: Hint) -> dict[str, object]:
     """Return the fields of a hint that are given; a whole number is written without a point."""
     fields = {key: getattr(hint, key, None) for key in _HINT_KEYS}
     return {
@@ -240,7 +239,7 @@ def _fields_of(hint: Hint) -> dict[str, Any]:
     }
 
 
-def _hint_set(table: Any) -> HintSet:
+def _hint_set(table: object) -> HintSet:
     """Make a set of hints of what a file holds."""
     if not isinstance(table, dict):
         raise ColorizeError(f'it holds {_kind(table)}: expected an object with "hints"')
@@ -254,7 +253,7 @@ def _hint_set(table: Any) -> HintSet:
     return HintSet(hints, *(table.get(key) for key in ("width", "height", "vividness")))
 
 
-def _hint(row: Any, name: str) -> Hint:
+def _hint(row: object, name: str) -> Hint:
     if not isinstance(row, dict):
         raise ColorizeError(f'{name} is {_kind(row)}: expected an object with "x", "y" and "color"')
     _refuse_unknown(row, _HINT_KEYS, f"{name} has ")
@@ -267,7 +266,7 @@ def _hint(row: Any, name: str) -> Hint:
         raise ColorizeError(f"{name}: {error}") from None
 
 
-def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str], has: str) -> None:
+def _refuse_unknown(table: Mapping[str, object], known: Sequence[str], has: str) -> None:
     unknown = [key for key in table if key not in known]
     if unknown:
         raise ColorizeError(
@@ -275,7 +274,7 @@ def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str], has: str) ->
         )
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     """Name the kind of a JSON value."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "missing or null"}
     return names.get(type(value), "a number")

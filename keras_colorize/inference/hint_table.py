@@ -5,13 +5,13 @@ a list of `Hint`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_colorize.inference.geometry import FrameGeometry
 from keras_colorize.inference.hints import DISC_EDGE, NEAREST_EDGE, Hint
+from keras_colorize.tensor import Tensor
 
 COLUMNS = ("x", "y", "radius", "a", "b", "used")
 """Columns of a table: place and radius in pixels of the photo, a and b in CIE units, 1 for a hint or 0 for padding."""
@@ -29,14 +29,14 @@ def hint_table(hints: Sequence[Sequence[Hint]], height: int, width: int) -> np.n
     return table
 
 
-def draw_table(table: Any, frame: FrameGeometry) -> Any:
+def draw_table(table: Tensor, frame: FrameGeometry) -> Tensor:
     """Draw a table (N, K, 6) into frames: (N, padded_rows, padded_columns, 3) float32, as `Inputs.hints`.
 
     Rows that are not used and hints outside the photo have no effect. A loop draws one hint of each photo at a time, so
     that memory does not grow with their number.
     """
 
-    def draw(number: Any, drawn: Any) -> tuple[Any, Any]:
+    def draw(number: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
         x, y, radius, a, b, used = tf.split(tf.gather(table, number, axis=1), len(COLUMNS), axis=-1)  # (N, 1) each
         down, row = _distances(y, radius, frame.height, frame.rows, frame.padded_rows)
         across, column = _distances(x, radius, frame.width, frame.columns, frame.padded_columns)
@@ -53,7 +53,9 @@ def draw_table(table: Any, frame: FrameGeometry) -> Any:
     return drawn / tf.maximum(drawn[..., 2:], 1.0)
 
 
-def _distances(middle: Any, radius: Any, length: Any, content: Any, padded: Any) -> tuple[Any, Any]:
+def _distances(
+    middle: Tensor, radius: Tensor, length: Tensor, content: Tensor, padded: Tensor
+) -> tuple[Tensor, Tensor]:
     """Measure one side of the frame from hints' middles (N, 1).
 
     Args:
@@ -71,6 +73,6 @@ def _distances(middle: Any, radius: Any, length: Any, content: Any, padded: Any)
     return (pixel - place) / tf.maximum(radius * scale, 1e-6), tf.equal(pixel, nearest)
 
 
-def _lies_in(place: Any, length: Any) -> Any:
+def _lies_in(place: Tensor, length: Tensor) -> Tensor:
     """Tell whether places (N, 1) lie in a side of a photo."""
     return tf.logical_and(place >= -0.5, place <= tf.cast(length, tf.float32) - 0.5)

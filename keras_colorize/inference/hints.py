@@ -2,10 +2,10 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import cast
 
 import numpy as np
 from PIL import ImageColor
@@ -73,7 +73,7 @@ class Hint:
         return DEFAULT_RADIUS * min(height, width) if self.radius is None else self.radius
 
 
-def finite_number(name: str, value: Any) -> float:
+def finite_number(name: str, value: object) -> float:
     """Return a number as a float.
 
     Raises:
@@ -84,7 +84,7 @@ def finite_number(name: str, value: Any) -> float:
     return float(value)
 
 
-def _checked_color(color: Any) -> str | tuple[float, float]:
+def _checked_color(color: object) -> str | tuple[float, float]:
     """Return a colour as a string, or as a pair of floats.
 
     Raises:
@@ -97,7 +97,7 @@ def _checked_color(color: Any) -> str | tuple[float, float]:
         near = "" if name.startswith("#") else did_you_mean(name, (*ImageColor.colormap, NEUTRAL))
         raise ColorizeError(f"the `color` '{color}'{near} (expected {_COLORS})")
     try:
-        a, b = (finite_number("it", value) for value in color)
+        a, b = (finite_number("it", value) for value in cast(Iterable[object], color))
     except (TypeError, ValueError):  # a ColorizeError too: of the words within, only that it is no pair of numbers
         raise ColorizeError(f"the `color` {color!r}: expected {_COLORS}") from None
     if max(abs(a), abs(b)) > _LARGEST_AB:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar, cast
 
 import keras
 import numpy as np
@@ -16,6 +16,8 @@ from keras_colorize.tensor import Tensor
 
 # Photos in one call of the network, at its own size.
 LARGEST_BATCH = 16
+
+Function = TypeVar("Function", bound=Callable[..., Tensor])
 
 
 def predict_frames(frames: Sequence[Frame], predict_ab: Callable[[Inputs], np.ndarray]) -> list[np.ndarray]:
@@ -71,7 +73,7 @@ def decoding_graphs(space: Space) -> Callable[[Inputs, Tensor, float], Tensor]:
     return graphs(lambda inputs, prediction, vividness: space.chroma(inputs, prediction, vividness))
 
 
-def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
+def graphs(function: Function) -> Function:
     """Compile a function of tensors with a batch axis, of structures of them, such as `Inputs`, of None and of scalars.
 
     Each shape gets a graph of its own, at its first call, for batches of any length. One graph for all shapes is out
@@ -79,13 +81,13 @@ def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.lru_cache(maxsize=64)
-    def graph(*specs: Any) -> Any:
+    def graph(*specs: object) -> Callable[..., Tensor]:
         return tf.function(function, autograph=False).get_concrete_function(*specs)
 
-    def tensor(value: Any) -> Tensor:
+    def tensor(value: Tensor) -> Tensor:
         return None if value is None else tf.convert_to_tensor(value, tf.float32)
 
-    def spec(value: Any) -> Any:
+    def spec(value: Tensor) -> tf.TensorSpec | None:
         return (
             None if value is None else tf.TensorSpec((None, *value.shape[1:]) if value.shape.rank else (), tf.float32)
         )
@@ -94,7 +96,7 @@ def graphs(function: Callable[..., Any]) -> Callable[..., Any]:
         tensors = tf.nest.map_structure(tensor, arguments)
         return graph(*tf.nest.map_structure(spec, tensors))(*tensors)
 
-    return call
+    return cast(Function, call)
 
 
 def over_size(network: keras.Model, height: int | None, width: int | None) -> keras.Model:
@@ -104,7 +106,7 @@ def over_size(network: keras.Model, height: int | None, width: int | None) -> ke
         ValueError: the layers do not fit together at that size.
     """
 
-    def call(layer: keras.Layer, inputs: Tensor, **kwargs: Any) -> Tensor:
+    def call(layer: keras.Layer, inputs: Tensor, **kwargs: object) -> Tensor:
         if isinstance(inputs, (list, tuple)) and isinstance(layer, _JOINING):  # built layers do not check this
             for sides in zip(*(tensor.shape[1:3] for tensor in inputs), strict=True):
                 if len(set(sides) - {1}) > 1:

@@ -2,6 +2,7 @@
 
 import functools
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from keras_colorize.inference.graph import ColorGraph
 from keras_colorize.inference.network import chroma_graphs, over_size, predict_frames, side_multiple
 from keras_colorize.inference.photos import open_photos
 from keras_colorize.recipes import Recipe
+from keras_colorize.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
@@ -57,7 +59,7 @@ class PhotoModel(keras.Model):
         self.run_eagerly = True  # for `predict`
         self.built = True
 
-    def call(self, image: Any) -> Any:
+    def call(self, image: Tensor) -> Tensor:
         """Colorize photos (B, H, W, 1 or 3): (B, H, W, 3).
 
         Raises:
@@ -73,11 +75,11 @@ class PhotoModel(keras.Model):
         chromas = predict_frames(frames, lambda inputs: np.asarray(self._chroma(inputs, self.vividness)))
         return tf.constant(photos.result(finish_photos(photos.pixels, frames, chromas)))
 
-    def compute_output_spec(self, image: Any) -> keras.KerasTensor:
+    def compute_output_spec(self, image: Tensor) -> keras.KerasTensor:
         """Tell shape and type of the result without computing it."""
         return keras.KerasTensor((*image.shape[:3], 3), dtype=_checked_dtype(image))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return all that `from_config` needs: the generator's own configuration, the recipe and the vividness."""
         return {
             "generator": keras.saving.serialize_keras_object(self.generator),
@@ -87,7 +89,7 @@ class PhotoModel(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "PhotoModel":
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, type] | None = None) -> "PhotoModel":
         """Make a model with fresh weights from the result of `get_config`."""
         generator = keras.saving.deserialize_keras_object(config["generator"], custom_objects=custom_objects)
         recipe = Recipe.from_dict(tomllib.loads(config["recipe"]))
@@ -100,7 +102,7 @@ def _built_outside(model: PhotoModel) -> ColorGraph:
         return ColorGraph(model, model.vividness)
 
 
-def _checked_dtype(image: Any) -> str:
+def _checked_dtype(image: Tensor) -> str:
     """Return the type of the result for photos of a shape and type.
 
     Raises:

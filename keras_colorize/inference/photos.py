@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 from PIL import Image
@@ -13,11 +13,14 @@ from keras_colorize.images import Picture, from_image, read_pictures, to_8_bits
 
 PhotoLike = str | os.PathLike[str] | Image.Image | np.ndarray | Picture
 
+# A photo in memory, whose result is of its own kind. The result of a path is an array.
+Photo = TypeVar("Photo", np.ndarray, Image.Image, Picture)
+
 _SHAPES = "(H, W), (H, W, 1) or (H, W, 3), or a batch (N, H, W), (N, H, W, 1) or (N, H, W, 3)"
 
 
 @dataclass(frozen=True, eq=False)
-class OpenPhotos:
+class OpenPhotos(Generic[Photo]):
     """One photo, or several in an array, as pixels.
 
     pixels: of each photo, (H, W) or (H, W, 3); uint8, uint16, or float32 in [0, 1].
@@ -25,9 +28,13 @@ class OpenPhotos:
     """
 
     pixels: list[np.ndarray]
-    result: Callable[[list[np.ndarray]], Any]
+    result: Callable[[list[np.ndarray]], Photo]
 
 
+@overload
+def open_photos(image: Photo) -> OpenPhotos[Photo]: ...
+@overload
+def open_photos(image: str | os.PathLike[str]) -> OpenPhotos[np.ndarray]: ...
 def open_photos(image: PhotoLike) -> OpenPhotos:
     """Open whatever `Colorizer` takes.
 
@@ -51,6 +58,10 @@ def open_photos(image: PhotoLike) -> OpenPhotos:
     )
 
 
+@overload
+def open_photo(image: Photo) -> OpenPhotos[Photo]: ...
+@overload
+def open_photo(image: str | os.PathLike[str]) -> OpenPhotos[np.ndarray]: ...
 def open_photo(image: PhotoLike) -> OpenPhotos:
     """Open one photo.
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from keras_colorize.inference.finish import color_lightness, color_photo, frame_
 from keras_colorize.inference.frame import Frame, resize_8_bits
 from keras_colorize.inference.hint_files import Hints, hints_on
 from keras_colorize.inference.hints import Hint
-from keras_colorize.inference.photos import PhotoLike, open_photo
+from keras_colorize.inference.photos import OpenPhotos, Photo
 from keras_colorize.inference.suggestions import Suggestion, suggest_colors
+from keras_colorize.tensor import Tensor
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
@@ -24,7 +25,7 @@ SCREEN_SIDE = 1280
 _KEPT_PREDICTIONS = 16  # of a megabyte or two each: undo and redo ask for the same hints again
 
 
-class Session:
+class Session(Generic[Photo]):
     """Edits of one photo: previews at screen size while hints and vividness change, and the result at full size.
 
         session = colorizer.session("photo.jpg")
@@ -36,7 +37,7 @@ class Session:
 
     Args:
         colorizer: of any system.
-        photo: as in a call of the colorizer; a file is read once.
+        photo: one photo, opened by `photos.open_photo`.
         side: the longest side of previews in pixels; a smaller photo keeps its size.
 
     Attributes:
@@ -44,15 +45,15 @@ class Session:
         screen_size: height and width of previews.
 
     Raises:
-        ColorizeError: the photo is none, several came, or the side is below 1.
+        ColorizeError: the side is below 1.
     """
 
-    def __init__(self, colorizer: "Colorizer", photo: PhotoLike, side: int = SCREEN_SIDE) -> None:
+    def __init__(self, colorizer: "Colorizer", photo: OpenPhotos[Photo], side: int = SCREEN_SIDE) -> None:
         if side < 1:
             raise ColorizeError(f"`side` is {side}: expected 1 pixel or more")
         self._colorizer = colorizer
-        self._photos = open_photo(photo)
-        self._pixels = self._photos.pixels[0]
+        self._photo: OpenPhotos[Photo] = photo
+        self._pixels = photo.pixels[0]
         self._frame = colorizer.frame(self._pixels)
         self.size: tuple[int, int] = self._frame.size
         scale = min(1.0, side / max(self.size))
@@ -89,14 +90,14 @@ class Session:
         photo[self._screen_picture] = colored
         return photo
 
-    def result(self, *, hints: Hints = (), vividness: float = 1.0, edges: bool = True) -> Any:
+    def result(self, *, hints: Hints = (), vividness: float = 1.0, edges: bool = True) -> Photo:
         """Colorize the photo at its own size; arguments and errors are those of `preview`.
 
         Returns:
             What a call of the colorizer returns for the photo.
         """
         frame, ab = self._chroma(hints, vividness)
-        return self._photos.result([self._colorizer.finish(self._pixels, frame, ab, edges)])
+        return self._photo.result([self._colorizer.finish(self._pixels, frame, ab, edges)])
 
     def suggest(self, x: float, y: float, count: int = 6, *, hints: Hints = ()) -> list[Suggestion]:
         """Suggest the most likely different colours at a place: see `Colorizer.suggest`."""
@@ -116,7 +117,7 @@ class Session:
         self._colorizer.check_takes_hints()
         return self._frame.with_hints(hints)
 
-    def _run_network(self, hints: tuple[Hint, ...]) -> Any:
+    def _run_network(self, hints: tuple[Hint, ...]) -> Tensor:
         return self._colorizer.run_network([self._framed(hints)])
 
 

@@ -2,7 +2,6 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.hints import Hint, check_hints
+from keras_colorize.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Suggestion:
     share: float
 
 
-def suggest_colors(space: Space, frame: Frame, prediction: Any, x: float, y: float, count: int) -> list[Suggestion]:
+def suggest_colors(space: Space, frame: Frame, prediction: Tensor, x: float, y: float, count: int) -> list[Suggestion]:
     """Find the most likely different colours at a place.
 
     Args:
@@ -75,7 +75,7 @@ def in_gamut(L: float, ab: np.ndarray) -> np.ndarray:
 
 
 @functools.partial(tf.function, autograph=False, input_signature=[tf.TensorSpec((None, 3), tf.float32)])
-def _clipped(lab: Any) -> Any:
+def _clipped(lab: Tensor) -> Tensor:
     return clip_chroma(lab)
 
 

@@ -9,7 +9,6 @@ tensors and the targets of enlargements. To find them, the file is made at a siz
 import struct
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,6 +19,7 @@ from keras_colorize.color.spaces import HINT_KERNEL, HINTED_SHARE, LEAST_DISTANC
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.network import over_size
+from keras_colorize.tensor import Tensor
 
 # Steps of the file's own height and width. Neither prime divides a number of channels of the zoo's networks.
 ROWS, COLUMNS = 13, 17
@@ -28,7 +28,7 @@ _INT32 = 2  # TensorType of TFLite's schema
 _LARGEST_SHAPE = 8  # numbers in a constant that may be a shape
 
 
-def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, Any]]:
+def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, object]]:
     """Convert a Colorizer's network for the page.
 
     Returns:
@@ -43,7 +43,7 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, Any]]:
     size, multiple, space = colorizer.image_size, colorizer.multiple, colorizer.space
     height, width = (size, size) if multiple is None else (ROWS * multiple, COLUMNS * multiple)
     content = _converted(colorizer, height, width)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "name": colorizer.name,
         "size": size,
         "multiple": multiple,
@@ -79,7 +79,7 @@ def _converted(colorizer: Colorizer, height: int, width: int) -> bytes:
     space = colorizer.space
     generator = colorizer.generator if colorizer.multiple is None else over_size(colorizer.generator, height, width)
 
-    def predict(L: Any, hints: Any = None) -> dict[str, Any]:
+    def predict(L: Tensor, hints: Tensor = None) -> dict[str, Tensor]:
         return _answer(generator, space, Inputs(L, hints))
 
     specs = [tf.TensorSpec((1, height, width, 1), tf.float32, name="L")]
@@ -111,7 +111,7 @@ def _probe(colorizer: Colorizer) -> dict[str, float]:
     return {"width": side, "height": side, "mean": float(np.abs(values).mean())}
 
 
-def _answer(generator: keras.Model, space: Space, inputs: Inputs) -> dict[str, Any]:
+def _answer(generator: keras.Model, space: Space, inputs: Inputs) -> dict[str, Tensor]:
     """Return the network's outputs by name."""
     prediction = generator(space.condition(inputs), training=False)
     if isinstance(space, BinnedLabSpace):

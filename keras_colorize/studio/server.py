@@ -1,10 +1,13 @@
 """The studio's web server, with the headers that threads in WebAssembly need."""
 
+import io
+import os
+import socket
 import sys
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from keras_colorize.errors import ColorizeError
@@ -36,7 +39,7 @@ class _Server(ThreadingHTTPServer):
         self.files = files
         super().__init__(address, _Handler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # a closed window is no error
             super().handle_error(request, client_address)
 
@@ -56,7 +59,7 @@ class _Handler(SimpleHTTPRequestHandler):
         ".tflite": "application/octet-stream",
     }
 
-    def send_head(self) -> BinaryIO | Any:
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
         if self._file() is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
@@ -65,7 +68,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         return str(self._file())
 
-    def guess_type(self, path: Any) -> str:
+    def guess_type(self, path: str | os.PathLike[str]) -> str:
         return self.extensions_map.get(Path(path).suffix.lower(), "application/octet-stream")
 
     def end_headers(self) -> None:
@@ -73,7 +76,7 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_header(name, value)
         super().end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Print nothing, since the browser's own tools show requests."""
 
     def _file(self) -> Path | None:

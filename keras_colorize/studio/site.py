@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from keras_colorize import __version__
 from keras_colorize.errors import ColorizeError
@@ -69,7 +68,7 @@ def studio_files(page: Path, runtime: Path, model: Path) -> dict[str, Path]:
     return files | {f"/{name}": model / name for name in (MODEL_FILE, FACTS_FILE)}
 
 
-def cached_model(cache: Path, sources: Iterable[Path], make: Callable[[], tuple[bytes, dict[str, Any]]]) -> Path:
+def cached_model(cache: Path, sources: Iterable[Path], make: Callable[[], tuple[bytes, dict[str, object]]]) -> Path:
     """Return the folder of the model's two files; make them if the sources or this package have changed.
 
     Args:
