@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from PIL import features as pillow
 
@@ -109,7 +108,7 @@ def evaluate(
     remarks = [remark, *_remarks(systems, chosen, photo_data, size)]
     if hints:
         remarks.append(f"each photo has {hints} of its own colours as hints, at random places, each of 3×3 pixels")
-    about = {
+    about: dict[str, object] = {
         "run": str(systems[0].run) if len(systems) == 1 and systems[0].run else None,
         "systems": {system.name: _about(system) for system in systems},
         "data": photo_data.source,
@@ -135,7 +134,19 @@ def evaluate(
         "device": describe_device(),
         "measured": datetime.now().isoformat(timespec="seconds"),
     }
-    return _assemble(systems, photos, measured, distances, chosen_protocol, remarks, about)
+    return _assemble(
+        systems,
+        photos,
+        measured,
+        distances,
+        chosen_protocol,
+        remarks,
+        about,
+        data=photo_data.source,
+        image_size=size,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def _data_of(systems: Sequence[System], data: str | None) -> Data:
@@ -178,7 +189,7 @@ def _remarks(systems: Sequence[System], chosen: PhotoChoice, data: Data, size: i
     return remarks
 
 
-def _about(system: System) -> dict[str, Any]:
+def _about(system: System) -> dict[str, object]:
     return {
         "run": str(system.run) if system.run else None,
         "weights": system.digest(),
@@ -205,15 +216,20 @@ def _assemble(
     distances: DistanceRequest | None,
     protocol: Protocol,
     remarks: list[str],
-    about: dict[str, Any],
+    about: dict[str, object],
+    *,
+    data: str,
+    image_size: int,
+    resamples: int,
+    seed: int,
 ) -> Evaluation:
     names = [system.name for system in systems]
-    figures, differences = estimates(measured.rows, resamples=about["resamples"], seed=about["seed"])
+    figures, differences = estimates(measured.rows, resamples=resamples, seed=seed)
     for row, histogram in measured.histograms.items():
         figures[row]["ab_entropy_set"] = Estimate(float(entropy(histogram)))
     columns = list(TABLE)
     if distances is not None:
-        more, of_sets, notes = distances.measure(measured.features, measured.pixels_digest, about["seed"])
+        more, of_sets, notes = distances.measure(measured.features, measured.pixels_digest, seed)
         columns += more
         remarks = [*remarks, *notes]
         for row, distance in of_sets.items():
@@ -221,10 +237,10 @@ def _assemble(
     subject = names[0] if len(names) == 1 else f"{len(names)} systems"
     kind = "test photos" if not protocol.whole else f"photos, protocol {protocol.name}"
     return Evaluation(
-        title=f"{subject}: {len(photos):,} {kind}, {about['data']}",
-        data=about["data"],
+        title=f"{subject}: {len(photos):,} {kind}, {data}",
+        data=data,
         protocol=protocol.name,
-        image_size=about["image_size"],
+        image_size=image_size,
         photos=photos.names,
         rows=list(measured.rows),
         systems=names,

@@ -5,7 +5,6 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -76,7 +75,7 @@ def file_name(row: str) -> str:
     return re.sub(r"[^\w.]+", "-", row).strip("-")
 
 
-def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+def as_dict(evaluation: Evaluation) -> dict[str, object]:
     """Return the contents of metrics.json."""
     return {
         **evaluation.about,
@@ -106,7 +105,7 @@ def _write_values(evaluation: Evaluation, row: str, file: Path) -> None:
             writer.writerow([photo, *(f"{value:.6g}" for value in values)])
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """Replace NaN and infinities, which JSON does not know, by None."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

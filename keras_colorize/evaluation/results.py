@@ -4,7 +4,6 @@ They hold numbers, names and small pictures. Nothing here loads TensorFlow or re
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -134,7 +133,7 @@ class Evaluation:
     curves: dict[str, list[dict[str, float]] | None]
     gallery: Gallery
     remarks: list[str] = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, object] = field(default_factory=dict)
 
     def means(self) -> dict[str, dict[str, float]]:
         """Return row → metric → value, without intervals."""
