@@ -1,4 +1,4 @@
-"""ImageNet weights in `vivid`'s encoder compute what ResNet-18 computes of a grey photo."""
+"""ImageNet weights in the encoders of `vivid` and `resnet_unet` compute what ResNet-18 computes of a grey photo."""
 
 import hashlib
 
@@ -62,6 +62,40 @@ def test_the_encoder_starts_as_resnet_18(source, folded, training):
     assert apart[:, 2, 2].mean() < 0.03 * np.abs(expected).mean()
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_the_encoder_of_resnet_unet_starts_as_resnet_18_to_layer3(source, folded, training):
+    network = resnet18("random", channels=1)
+    fourth = network.get_layer("stack3_block1_2_conv").get_weights()
+    grey = np.random.default_rng(0).uniform(0, 1, (6, 64, 64, 1)).astype("float32")
+    assert start_encoder(network, folded, 2 * grey - 1) == "layer3"
+    np.testing.assert_array_equal(fourth, network.get_layer("stack3_block1_2_conv").get_weights())
+    theirs = source((np.repeat(grey, 3, axis=-1) - IMAGENET_MEAN) / IMAGENET_STD, training=False)
+    ours = network(2 * grey - 1, training=training)
+    for mine, expected in zip(ours[:4], theirs[:4], strict=True):
+        apart = np.abs(np.asarray(mine) - expected)
+        assert apart.mean() < 0.1 * np.abs(expected).mean()
+        # Far from the edges, where zeros of the padding mean another grey; the deepest of them reaches everywhere.
+        side = apart.shape[1]
+        assert apart[:, side // 2, side // 2].mean() < 0.03 * np.abs(expected).mean()
+
+
+def test_weights_for_all_stages_fill_all_stages(source, folded):
+    whole = dict(folded)
+    for conv in encoder.encoder_convolutions(source):
+        if conv.source.startswith("layer4"):
+            whole[f"{conv.source}.weight"] = np.asarray(conv.layer.kernel).transpose(3, 2, 0, 1)
+            whole[f"{conv.source}.bias"] = np.zeros(conv.layer.filters, "float32")
+    network = resnet18("random", channels=1)
+    assert start_encoder(network, whole, np.zeros((1, 64, 64, 1), "float32")) == "layer4"
+    kernel = source.get_layer("stack3_block0_0_conv").kernel
+    np.testing.assert_array_equal(network.get_layer("stack3_block0_0_conv").kernel, kernel)
+
+
+def test_a_network_without_such_an_encoder_is_refused(folded):
+    with pytest.raises(ColorizeError, match=r"fit no layer of 'autoencoder'.*'vivid' and 'resnet_unet'"):
+        start_encoder(build("autoencoder", image_size=32), folded, np.zeros((1, 32, 32, 1), "float32"))
+
+
 def test_a_file_of_folded_weights_is_checked(file, folded):
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     found, origin = find_folded(file, sha256)
@@ -115,8 +149,34 @@ def test_a_run_says_what_its_encoder_starts_from(file, folded, photo_folder, tmp
         }
     )
     folder = train.start(recipe, tmp_path)
-    assert "starts from: encoder.npz" in folder.notes_file.read_text()
+    assert "starts from: encoder.npz (SHA-256 not checked) (the encoder to layer3)" in folder.notes_file.read_text()
     network = build("vivid", image_size=32)
     network.load_weights(folder.generator_weights)
     kernel = network.get_layer("encoder_2_block_1_1").kernel
+    np.testing.assert_array_equal(kernel, folded["layer2.0.conv1.weight"].transpose(2, 3, 1, 0))
+
+
+@pytest.mark.slow
+def test_a_resnet_gan_starts_from_the_file_and_fetches_nothing(file, folded, photo_folder, tmp_path, monkeypatch):
+    def fetch(*args):
+        raise AssertionError("nothing is to be fetched")
+
+    monkeypatch.setattr(encoder, "fetch_folded", fetch)
+    recipe = Recipe.load("resnet18_shuffle_gan").with_values(
+        **{
+            "encoder_weights": str(file),
+            "data.source": str(photo_folder),
+            "data.image_size": 32,
+            "data.batch_size": 4,
+            "schedule.epochs": 1,
+            "schedule.steps_per_epoch": 1,
+            "optimizer.learning_rate": 0.0,
+            "runtime.precision": "float32",
+        }
+    )
+    folder = train.start(recipe, tmp_path)
+    assert "(the encoder to layer3), the rest fresh (seed 0)" in folder.notes_file.read_text()
+    network = build("resnet_unet", image_size=32, backbone_weights="random")
+    network.load_weights(folder.generator_weights)
+    kernel = network.get_layer("encoder").get_layer("stack1_block0_1_conv").kernel
     np.testing.assert_array_equal(kernel, folded["layer2.0.conv1.weight"].transpose(2, 3, 1, 0))

@@ -17,6 +17,7 @@ from keras_colorize.tensor import Tensor
 
 WEIGHTS = ("pretrained", "random")
 
+RESNET18_ENCODER = "encoder"  # name of the network of `resnet18`
 RESNET18_PRESET = "resnet_18_imagenet"
 DEEPLAB_PRESET = "deeplab_v3_plus_resnet50_pascalvoc"
 INCEPTION_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels.h5"
@@ -80,7 +81,9 @@ def resnet18(weights: str, channels: int) -> keras.Model:
                 if layer.name == "conv1_conv" and channels == 1:
                     values = [values[0].sum(axis=2, keepdims=True)]
                 layer.set_weights(values)
-    return keras.Model(backbone.input, [backbone.get_layer(name).output for name in RESNET18_MAPS], name="encoder")
+    return keras.Model(
+        backbone.input, [backbone.get_layer(name).output for name in RESNET18_MAPS], name=RESNET18_ENCODER
+    )
 
 
 def inception_logits(weights: str) -> keras.Model:

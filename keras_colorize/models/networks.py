@@ -49,7 +49,9 @@ def _build(recipe: Recipe, network: Network, kind: registry.Kind, image_size: Im
     space = space_of(recipe)
     args = dict(network.args)
     if "backbone_weights" in registry.arguments(network.name, kind):
-        args.setdefault("backbone_weights", recipe.backbone_weights)
+        # An encoder that starts from a file needs no other weights: training puts those of the file into it.
+        weights = "random" if recipe.encoder_weights else recipe.backbone_weights
+        args.setdefault("backbone_weights", weights)
     with dtype_policy(precision):
         return registry.build(
             network.name,

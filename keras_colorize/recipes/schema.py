@@ -252,8 +252,9 @@ class Recipe:
             system of this name.
         freeze_statistics: keep the statistics of batch normalization that the initial weights bring; "auto" does so
             wherever there are initial weights.
-        encoder_weights: a file of ImageNet weights from which an encoder starts where there are no initial weights
-            (keras_colorize.models.encoder).
+        encoder_weights: a file of ImageNet weights from which the encoder of the network "vivid" or "resnet_unet"
+            starts, as far as the file goes (keras_colorize.models.encoder). With initial weights, or with
+            backbone_weights = "random", it is not read.
         encoder_sha256: checksum of that file.
         hints: let the generator take colours at places beside lightness.
         stochastic: the system's noise is its dropout, which stays on where samples are drawn (report B).

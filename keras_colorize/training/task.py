@@ -103,8 +103,8 @@ class Task:
             photos = self.training_photos.pick(ENCODER_PHOTOS)[:, :size, :size]
             _, condition, _ = self.trainer.prepare(photos, training=False)
             folded, origin = find_folded(Path(recipe.encoder_weights), recipe.encoder_sha256)
-            start_encoder(generator, folded, condition)
-            starts_from = f"{origin} (the encoder), the rest fresh (seed {recipe.runtime.seed})"
+            last = start_encoder(generator, folded, condition)
+            starts_from = f"{origin} (the encoder to {last}), the rest fresh (seed {recipe.runtime.seed})"
         else:
             starts_from = load_initial_weights(generator, recipe)
             if freezes_statistics(recipe):
