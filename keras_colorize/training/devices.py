@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -13,6 +13,9 @@ import tensorflow as tf
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
+from keras_colorize.tensor import Tensor
+
+Result = TypeVar("Result")
 
 _OWN_DRAWS = 1_000_003  # difference between the seeds of two replicas
 
@@ -59,16 +62,16 @@ class Parallel:
                 f" such as {below} or {below + self.replicas}"
             )
 
-    def run(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(self, function: Callable[..., Result]) -> Callable[..., Result]:
         """Compile `function` of distributed batches for every replica; calls return this process's first result."""
 
-        def everywhere(*batch: Any) -> Any:
+        def everywhere(*batch: Tensor) -> Tensor:
             return self.strategy.run(function, batch)
 
         compiled = tf.function(everywhere, autograph=False, reduce_retracing=True)
         return lambda *batch: tf.nest.map_structure(self._first, compiled(*batch))
 
-    def distribute(self, read: Callable[[int, range], tf.data.Dataset]) -> Any:
+    def distribute(self, read: Callable[[int, range], tf.data.Dataset]) -> tf.distribute.DistributedDataset:
         """Return a data set whose batches are in parts, one for each replica.
 
         Args:
@@ -145,13 +148,13 @@ class Parallel:
                 raise ColorizeError(f"{gone}; no run folder was made: start all workers again") from error
             raise ColorizeError(f"{gone}: start all workers again", action="resume_all", run=folder) from error
 
-    def _gather_everywhere(self, values: Any) -> Any:
-        def one(values: Any) -> Any:
+    def _gather_everywhere(self, values: Tensor) -> Tensor:
+        def one(values: Tensor) -> Tensor:
             return tf.distribute.get_replica_context().all_gather(values[None], axis=0)
 
         return self.strategy.run(one, (values,))
 
-    def _first(self, value: Any) -> Any:
+    def _first(self, value: Tensor) -> Tensor:
         return self.strategy.experimental_local_results(value)[0]
 
 
@@ -215,8 +218,8 @@ def draw_apart(seed: keras.random.SeedGenerator) -> keras.random.SeedGenerator:
     return seed
 
 
-def _own_draws(next_seed: Callable[..., Any]) -> Callable[..., Any]:
-    def draw(ordered: bool = True) -> Any:
+def _own_draws(next_seed: Callable[[bool], Tensor]) -> Callable[..., Tensor]:
+    def draw(ordered: bool = True) -> Tensor:
         seed = next_seed(ordered)
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group if context is not None else 0, seed.dtype)

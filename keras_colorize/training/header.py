@@ -1,7 +1,6 @@
 """The header of a run: model, weights, photos, sizes, learning rate, device, and the figures of grey photos."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,6 +11,7 @@ from keras_colorize.data.batches import GREY, PhotoSet
 from keras_colorize.hardware import describe_device, resolve_jit, resolve_precision
 from keras_colorize.metrics import Means, ab_mae, psnr
 from keras_colorize.recipes import Optimizer, Recipe
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.schedules import WarmupAndDecay
 from keras_colorize.training.stages import Stage
 
@@ -86,7 +86,7 @@ def grey_figures(space: Space, photos: PhotoSet, batch_size: int) -> dict[str, f
     """
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def step(rgb_u8: Any) -> dict[str, Any]:
+    def step(rgb_u8: Tensor) -> dict[str, Tensor]:
         inputs, target = space.split(rgb_from_u8(rgb_u8))
         ab = space.target_chroma(target)
         grey_u8 = rgb_to_u8(grey(inputs.lightness))

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,8 @@ from keras_colorize.training.devices import Parallel
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.stages import Stage
 from keras_colorize.training.supervised import SupervisedTrainer
+
+Result = TypeVar("Result")
 
 
 class CompiledSteps:
@@ -118,7 +120,7 @@ class CompiledSteps:
         floats = [variable.value for variable in self.state if variable.value.dtype.is_floating]
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(value))) for value in floats])
 
-    def _compiled(self, function: Callable[..., Any], jit: bool) -> Callable[..., Any]:
+    def _compiled(self, function: Callable[..., Result], jit: bool) -> Callable[..., Result]:
         if self._parallel.replicas > 1:
             return self._parallel.run(function)  # gradients cross replicas, which XLA does not compile
         return tf.function(function, jit_compile=jit, autograph=False)
