@@ -105,3 +105,11 @@ def sound_packets(file: Path) -> list[bytes]:
     """The packets of a film's sound."""
     with av.open(str(file)) as container:
         return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+
+
+def cut_film(file: Path, shots: Sequence[int] = (14, 9, 20), **options: Any) -> Path:
+    """Write a film of different shots, so many frames each."""
+    frames = [
+        scene(number, seed=seed) for seed, count in zip((3, 9, 5, 7), shots, strict=False) for number in range(count)
+    ]
+    return make_film(file, frames, **options)

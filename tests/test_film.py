@@ -19,13 +19,15 @@ from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.hint_files import HintSet, TimedHint
 from keras_colorize.inference.hints import Hint
-from keras_colorize.video import film as film_module
-from keras_colorize.video.film import colorize_film, stretches_of
+from keras_colorize.video import scenes
+from keras_colorize.video.film import colorize_film
 from keras_colorize.video.frames import clock
 from keras_colorize.video.hints import carry_hints
-from keras_colorize.video.pipeline import film_frames, in_thread
+from keras_colorize.video.output import stretches_of
+from keras_colorize.video.pipeline import film_frames
 from keras_colorize.video.settings import FilmSettings
 from keras_colorize.video.source import open_film
+from keras_colorize.video.threads import in_thread
 from tests.colorizing import hint_colorizer
 from tests.conftest import colorful_photo
 from tests.films import HEIGHT, WIDTH, make_film, read_film, scene, small_colorizer, sound_packets
@@ -329,8 +331,9 @@ def test_a_film_takes_on_the_palette_of_a_reference(tmp_path, colorizer):
 
 @pytest.fixture
 def short_segments(monkeypatch):
-    """Segments of 8 frames."""
-    monkeypatch.setattr(film_module, "SEGMENT_FRAMES", 8)
+    """Segments of 8 frames, and scenes of 5 or more."""
+    monkeypatch.setattr(scenes, "SEGMENT_FRAMES", 8)
+    monkeypatch.setattr(scenes, "SHORTEST_SCENE", 5)
 
 
 def packets_of(file):
@@ -370,7 +373,8 @@ def test_a_film_that_is_resumed_is_the_film_that_nobody_disturbed(tmp_path, colo
             colorize_film(colorizer, film, out, replace(RESUMED, vividness=2.0))
     done = []
     colorize_film(colorizer, film, out, RESUMED, advance=lambda *at: done.append(at[0]))
-    assert done == list(range(moment // 8 * 8 + 1, 23))
+    begun = max(first for first in (0, 8, 14) if first <= moment)  # a scene begins at 14
+    assert done == list(range(begun + 1, 23))
     assert packets_of(out) == packets_of(whole.out)
     assert not (tmp_path / "new.mkv.parts").exists()
 
@@ -409,7 +413,8 @@ def test_a_process_that_is_killed_is_resumed(tmp_path, colorizer):
     """With SIGKILL, which no handler sees, at several moments."""
     film = make_film(tmp_path / "old.mp4", [scene(number % 100) for number in range(60)], sound="aac")
     code = (
-        "import sys; from keras_colorize.video import film; film.SEGMENT_FRAMES = 8\n"
+        "import sys; from keras_colorize.video import film, scenes\n"
+        "scenes.SEGMENT_FRAMES = 8; scenes.SHORTEST_SCENE = 20\n"
         "from keras_colorize.video.settings import FilmSettings\n"
         "from tests.films import small_colorizer\n"
         "import os, signal\n"
@@ -431,11 +436,12 @@ def test_a_process_that_is_killed_is_resumed(tmp_path, colorizer):
 # Films that are damaged, and mistakes
 
 
-def damaged_film(tmp_path):
+def damaged_film(tmp_path, suffix="mkv", codec="libx264", pix_fmt="yuv420p", sound=None, **options):
     """A film whose packets 10 to 12 of 30 hold noise, with a key frame at each tenth frame."""
-    film = make_film(tmp_path / "whole.mkv", 30, options={"g": "10", "bf": "0", "x264-params": "scenecut=0"})
-    data = bytearray(film.read_bytes())
-    with av.open(str(film)) as container:
+    whole = tmp_path / f"whole.{suffix}"
+    make_film(whole, 30, codec=codec, pix_fmt=pix_fmt, sound=sound, options={"g": "10", "bf": "0"} | options)
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
         packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
     noise = np.random.default_rng(0)
     for packet in packets[10:13]:
@@ -443,25 +449,45 @@ def damaged_film(tmp_path):
         place = bytes(data).find(content)
         assert place > 0
         data[place : place + len(content)] = noise.bytes(len(content))
-    broken = tmp_path / "broken.mkv"
+    broken = tmp_path / f"broken.{suffix}"
     broken.write_bytes(bytes(data))
     return broken
 
 
 def test_a_damaged_stretch_stays_grey_and_its_time_is_told(tmp_path, colorizer):
-    film = damaged_film(tmp_path)
+    film = damaged_film(tmp_path, **{"x264-params": "scenecut=0"})
     result = colorize_film(colorizer, film, tmp_path / "new.mkv")
     frames, times = read_film(result.out)
-    assert result.lost and 0.35 <= result.lost[0] <= 0.53
-    assert len(frames) == result.frames >= 20
-    gone = [colorfulness(frame) < 3 for frame in frames]
-    assert not any(grey for grey, time in zip(gone, times, strict=True) if time < 0.39 or time > 0.79)
-    if result.damaged:
-        start, end = result.damaged[0]
-        assert 0.39 <= start <= end <= 0.8
-        assert [time for grey, time in zip(gone, times, strict=True) if grey] == pytest.approx(
-            [time for time in times if start - 1e-6 <= time <= end + 1e-6]
-        )
+    assert result.lost[0] == pytest.approx(0.4) and set(np.round(np.multiply(result.lost, 25))) >= {10, 11, 12}
+    # No frame is left out: where the decoder makes none, the one before is there, in grey.
+    assert times == pytest.approx(np.arange(30) / 25, abs=0.002)
+    assert np.abs(luma(frames[12]) - luma(frames[9])).mean() < 2
+    grey = [time for frame, time in zip(frames, times, strict=True) if colorfulness(frame) < 3]
+    inside = [time for time in times if any(start - 1e-3 <= time <= end + 1e-3 for start, end in result.damaged)]
+    assert grey == inside and grey[:3] == pytest.approx([0.4, 0.44, 0.48], abs=0.002)
+    assert max(grey) < 0.79  # the next key frame
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pix_fmt", "options"),
+    [
+        ("mkv", "libx264", "yuv420p", {"bf": "3", "x264-params": "scenecut=0"}),
+        ("mp4", "libx264", "yuv420p", {"x264-params": "scenecut=0"}),
+        ("mkv", "libx265", "yuv420p", {"x265-params": "keyint=10:bframes=0:log-level=none"}),
+        ("avi", "mpeg4", "yuv420p", {}),
+        ("avi", "mjpeg", "yuvj420p", {}),
+        ("mkv", "ffv1", "yuv420p", {"level": "3", "slicecrc": "1"}),
+        ("mov", "prores_ks", "yuv422p10le", {}),
+    ],
+)
+def test_a_frame_that_no_decoder_makes_is_there_again(tmp_path, suffix, codec, pix_fmt, options):
+    source = open_film(damaged_film(tmp_path, suffix, codec, pix_fmt, **options))
+    frames = list(source.frames())
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(30) / 25, abs=0.002)
+    damaged = [frame.number for frame in frames if frame.damaged]
+    assert {10, 11, 12} <= set(damaged) and damaged == list(range(damaged[0], damaged[-1] + 1))
+    assert {round(time * 25) for time in source.lost} <= set(damaged)
+    assert [frame.number for frame in source.frames(11)] == list(range(11, 30))
 
 
 def test_a_frame_that_does_not_decode_is_grey_in_a_folder(tmp_path, colorizer):
@@ -471,9 +497,10 @@ def test_a_frame_that_does_not_decode_is_grey_in_a_folder(tmp_path, colorizer):
         Image.fromarray(scene(number)).save(frames / f"{number}.png")
     (frames / "4.png").write_bytes((frames / "4.png").read_bytes()[:60])
     result = colorize_film(colorizer, frames, tmp_path / "new", FilmSettings(fps=10))
-    assert result.damaged == ((0.4, 0.4),)
+    assert result.damaged == ((0.4, 0.4),) and result.lost == (0.4,)
     files = sorted(result.out.iterdir())
     assert colorfulness(Image.open(files[4])) == 0 and colorfulness(Image.open(files[5])) > 5
+    assert np.abs(luma(Image.open(files[4])) - scene(3)).max() <= 2  # the frame before
 
 
 def refused(capsys, *arguments):

@@ -43,9 +43,12 @@ def pipeline_options(runner: str, given: Sequence[str]) -> Any:
     if name is None:
         near = did_you_mean(runner, [*known.values(), *(full.removesuffix("Runner") for full in known.values())])
         raise ColorizeError(f"unknown runner '{runner}'{near} (Beam has {', '.join(known.values())})")
+    # Dask's partitions of 128 elements would leave most workers idle, and some runs have fewer scenes than that.
+    divided = any(option.lstrip("-").startswith(("dask_npartitions", "dask_partition_size")) for option in given)
+    small = ["--dask_partition_size=1"] if name == "DaskRunner" and not divided else []
     # Worker processes of this machine write their logs to the terminal.
     quiet = ["--default_sdk_harness_log_level=ERROR"] if name in _LOCAL else []
-    flags = [*quiet, *(f"--{option.lstrip('-')}" for option in given)]
+    flags = [*quiet, *small, *(f"--{option.lstrip('-')}" for option in given)]
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

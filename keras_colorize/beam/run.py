@@ -68,6 +68,26 @@ def run_pipeline(
     write_jobs(todo, work / "jobs.jsonl")
     pipeline = beam.Pipeline(options=options)
     build(pipeline, work / "jobs.jsonl", model, settings, lists)
+    result = run_to_end(pipeline)
+    sources = [job.source for job in todo]
+    errors = dict(read_list(lists.errors_file, sources))
+    in_color = {source: value == "yes" for source, value in read_list(lists.in_color_file, sources)}
+    left_alone = sum(not colorized for colorized in in_color.values())
+    counts, remarks = _counts(result, COUNTS), _counts(result, REMARKS)
+    # Some runners count what was tried, and a photo that was done twice counts twice.
+    done = min(counts[DONE], len(todo) - len(errors) - left_alone)
+    return Outcome(done, errors, in_color, remarks)
+
+
+def run_to_end(pipeline: beam.Pipeline) -> Any:
+    """Run a pipeline and wait for its end.
+
+    Returns:
+        Beam's result, for its metrics.
+
+    Raises:
+        ColorizeError: it stopped before its end.
+    """
     try:
         result = pipeline.run()
         try:
@@ -79,14 +99,7 @@ def run_pipeline(
         raise _stopped(_last_line(error)) from error
     if state not in (None, PipelineState.DONE):
         raise _stopped(f"the runner says {state}")
-    sources = [job.source for job in todo]
-    errors = dict(read_list(lists.errors_file, sources))
-    in_color = {source: value == "yes" for source, value in read_list(lists.in_color_file, sources)}
-    left_alone = sum(not colorized for colorized in in_color.values())
-    counts, remarks = _counts(result, COUNTS), _counts(result, REMARKS)
-    # Some runners count what was tried, and a photo that was done twice counts twice.
-    done = min(counts[DONE], len(todo) - len(errors) - left_alone)
-    return Outcome(done, errors, in_color, remarks)
+    return result
 
 
 def _counts(result: Any, namespace: str) -> Counter[str]:

@@ -1,6 +1,7 @@
 """`keras-colorize film`: colour a film, steady from frame to frame."""
 
 import argparse
+import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -9,14 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_colorize.cli import system
+from keras_colorize.cli import beam, system
 from keras_colorize.cli.startup import load_tensorflow
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from keras_colorize.progress import Advance
-    from keras_colorize.video.film import FilmResult
+    from keras_colorize.video.output import FilmResult
 
 SUMMARY = "Colorize a film: steady colours, its own sound, and no work lost in a crash."
 LINE_SECONDS = 30.0  # between two lines, where no bar can be drawn
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--preview", type=float, metavar="SECONDS", help="only so many seconds from the beginning")
     files.add_argument("--resume", action="store_true", help="go on where an earlier run was stopped")
     files.add_argument("--overwrite", action="store_true", help="replace a film that exists")
+    beam.add_film_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         **given,
     )
     system.check(options)
+    with_runner = beam.is_asked(options)
     load_tensorflow()
     # Threads that meet while a graph is made for the first time are taken for retracing, and warned of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -80,6 +83,10 @@ def run(options: argparse.Namespace) -> int:
     console = make_console()
     colorizer = system.load(options)
     began = time.monotonic()
+    if with_runner:
+        result = beam.film(options, settings, colorizer, functools.partial(_progress, console))
+        _report(console, result, time.monotonic() - began)
+        return 0
     with Interruption() as stop, _progress(console) as advance:
         result = colorize_film(colorizer, options.path, options.out, settings, advance, lambda: bool(stop.reason))
     if result.stopped:
@@ -113,11 +120,11 @@ def _report(console: "Console", result: "FilmResult", seconds: float) -> None:
         more = (
             f" and at {len(result.lost) - STRETCHES_SHOWN:,} more times" if len(result.lost) > STRETCHES_SHOWN else ""
         )
-        say(f"lost     a part of the film does not decode at {times}{more}")
+        say(f"lost     nothing decodes at {times}{more}; the frame before stays on the screen, in grey")
 
 
 @contextmanager
-def _progress(console: "Console") -> "Iterator[Advance]":
+def _progress(console: "Console", description: str = "colorizing") -> "Iterator[Advance]":
     """Show a bar with frames per second and time left; where the output is no terminal, print a line now and then."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -141,12 +148,12 @@ def _progress(console: "Console") -> "Iterator[Advance]":
             elif now - shown >= LINE_SECONDS and speed:
                 shown = now
                 left = f"  {timedelta(seconds=round((total - done) / speed))} left" if total else ""
-                console.print(f"{done:,}/{total:,} frames  {speed:.1f} frames/s{left}", highlight=False)
+                console.print(f"{description}  {done:,}/{total:,} frames  {speed:.1f} frames/s{left}", highlight=False)
 
         yield line
         return
     columns = (
-        TextColumn("colorizing"), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+        TextColumn(description), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:

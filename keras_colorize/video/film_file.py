@@ -1,5 +1,8 @@
 """Films in files: every container and codec that FFmpeg reads."""
 
+import contextlib
+import heapq
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +20,8 @@ from keras_colorize.video.pixels import bits_of, pixels_of
 
 # [choice] A film is interlaced where one of its first frames says so; the frames between them stay as they are.
 _PROBED = 24
+_PacketTime = tuple[int, bool]  # `pts` in units of the stream, and whether decoding failed
+_END: tuple[Any, bool] = (None, False)
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
 
 
@@ -67,6 +72,7 @@ class FilmFile:
         self.path = path
         self.lost: list[float] = []
         self.start = 0  # microseconds; the film begins at 0
+        self._offset = 0  # the same in units of the stream
         with open_container(path) as container:
             stream = video_stream(container, path)
             first, interlaced = self._probe(container, stream)
@@ -88,33 +94,95 @@ class FilmFile:
                 interlaced=interlaced,
                 rotation=first.rotation,
             )
-        # The same in units of the stream.
         self._offset = round(Fraction(self.start, 1_000_000) / self.format.time_base)
 
     def frames(self, first: int = 0) -> Iterator[FilmFrame]:
         """Decode the frames from a number on. Those before it are decoded too, since they may be needed.
 
+        Where the decoder makes no frame of a packet, the frame before is given again, and counts as damaged.
+
         Raises:
             ColorizeError: a frame has another size than the first.
         """
         with open_container(self.path) as container:
-            stream = video_stream(container, self.path)
-            last = None
-            whole = self._deinterlaced(self._decoded(container, stream), stream)
-            for number, (decoded, damaged) in enumerate(whole):
-                pts = decoded.pts
-                if pts is None:  # some old containers have no times
-                    pts = 0 if last is None else last + round(1 / (self.format.rate * self.format.time_base))
-                else:
-                    pts = round(pts * Fraction(decoded.time_base) / self.format.time_base) - self._offset
-                if last is not None and pts <= last:
-                    pts = last + 1
+            yield from self._frames(container, first)
+
+    def frames_near(self, time: float) -> Iterator[FilmFrame]:
+        """Decode from the last key frame before a time in seconds; frames are numbered from 0 there.
+
+        A decoder that begins within a film may make other frames than one that begins with the film: it lacks those
+        that others refer to. Where there is no way to the time, it begins with the film.
+
+        Raises:
+            ColorizeError: a frame has another size than the first.
+        """
+        with open_container(self.path) as container:
+            with contextlib.suppress(av.error.FFmpegError):
+                container.seek(self.start + round(max(time, 0.0) * 1e6))
+            yield from self._frames(container, 0)
+
+    def _frames(self, container: Any, first: int) -> Iterator[FilmFrame]:
+        """Yield the frames of an open container from a number on, counted from where it stands."""
+        stream = video_stream(container, self.path)
+        film = self.format
+        step = round(1 / (film.rate * film.time_base)) or 1
+        packets: list[_PacketTime] = []
+        number, last, shown, was_damaged = 0, None, None, False
+        repeated = -1  # the last time at which a frame was given again
+
+        def frame_at(pts: int, damaged: bool) -> FilmFrame:
+            return FilmFrame(number, pts, float(pts * film.time_base), pixels_of(shown, film), damaged)
+
+        whole = self._deinterlaced(self._decoded(container, stream, packets), stream)
+        for decoded, damaged in itertools.chain(whole, (_END,)):
+            pts = None if decoded is None or decoded.pts is None else self._film_time(decoded)
+            gaps = self._gaps(packets, last, pts, step)
+            if was_damaged or damaged or any(failed for _, failed in gaps):
+                for gap, _ in gaps:
+                    self.lost.append(float(gap * film.time_base))
+                    if number >= first:
+                        yield frame_at(gap, damaged=True)
+                    number, last, repeated = number + 1, gap, gap
+            if decoded is None:
+                return
+            if pts is not None and pts <= repeated:  # too late: the decoder has found its order again
+                continue
+            if pts is None:  # some old containers have no times
+                pts = 0 if last is None else last + step
+            elif last is not None and pts <= last:
+                pts = last + 1
+            last, shown, was_damaged = pts, decoded, damaged
+            if number >= first:
+                self._check_size(decoded, pts)
+                yield frame_at(pts, damaged)
+            number += 1
+
+    def _film_time(self, decoded: Any) -> int:
+        """Return the time of a decoded frame in units of the film's time base."""
+        return round(decoded.pts * Fraction(decoded.time_base) / self.format.time_base) - self._offset
+
+    def _gaps(
+        self, packets: "list[_PacketTime]", last: int | None, until: int | None, step: int
+    ) -> "list[_PacketTime]":
+        """Return the times between two frames at which packets gave no frame, in units of the film's time base.
+
+        Before the first frame there is no picture that could be shown. A packet that is nearer than half a frame to
+        another one holds only a part of a frame, such as one of its fields.
+
+        Args:
+            packets: a heap of times, those of packets that gave a frame among them; those before `until` are taken out.
+            last: `pts` of the frame before, if there is one.
+            until: `pts` of the frame after; None at the film's end.
+            step: how long a frame is shown.
+        """
+        gaps = []
+        while packets and (until is None or packets[0][0] - self._offset < until):
+            when, failed = heapq.heappop(packets)
+            pts = when - self._offset
+            if last is not None and pts - last >= step / 2 and (until is None or until - pts >= step / 2):
+                gaps.append((pts, failed))
                 last = pts
-                if number >= first:
-                    self._check_size(decoded, pts)
-                    yield FilmFrame(
-                        number, pts, float(pts * self.format.time_base), pixels_of(decoded, self.format), damaged
-                    )
+        return gaps
 
     def samples(self, count: int) -> Iterator[np.ndarray]:
         """Decode about so many frames from all parts of the film; places that cannot be reached are left out."""
@@ -134,7 +202,7 @@ class FilmFile:
     def _probe(self, container: Any, stream: Any) -> tuple[Any, bool]:
         """Return the first frame, and whether any of the first few is interlaced."""
         first, interlaced = None, False
-        for number, (frame, _) in enumerate(self._decoded(container, stream)):
+        for number, (frame, _) in enumerate(self._decoded(container, stream, [])):
             first = first or frame
             interlaced = interlaced or frame.interlaced_frame
             if number + 1 >= _PROBED:
@@ -144,25 +212,37 @@ class FilmFile:
             raise ColorizeError(f"'{self.path}' has no frame that decodes: it is empty, damaged or encrypted")
         return first, interlaced
 
-    def _decoded(self, container: Any, stream: Any) -> Iterator[tuple[Any, bool]]:
-        """Decode all frames, each with whether it is damaged: from a packet that fails up to the next key frame."""
+    def _decoded(self, container: Any, stream: Any, packets: "list[_PacketTime]") -> Iterator[tuple[Any, bool]]:
+        """Decode all frames, each with whether it is damaged: from a packet that fails up to the next key frame.
+
+        Args:
+            packets: a heap, to which the times of all packets are added. Of some a decoder makes no frame, and does not
+                say so: without a key frame it waits until it can begin again.
+        """
         # One thread: the steps after this one have the other processors, and an error comes with its own packet.
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.output_corrupt
+
+        def seconds(pts: int | None) -> float:
+            return 0.0 if pts is None else float((pts - self._offset) * stream.time_base)
+
         broken_from: float | None = None
+        when: int | None = None
         for packet in container.demux(stream):
+            when = next((time for time in (packet.pts, packet.dts) if time is not None), when)
+            failed = False
             try:
                 decoded = packet.decode()
             except (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.UndefinedError):
-                when = packet.pts if packet.pts is not None else packet.dts
-                time = float(when * stream.time_base) - self.start / 1e6 if when is not None else 0.0
-                self.lost.append(max(time, 0.0))
-                broken_from = time if broken_from is None else min(broken_from, time)
-                continue
+                self.lost.append(max(seconds(when), 0.0))
+                broken_from = seconds(when) if broken_from is None else min(broken_from, seconds(when))
+                decoded, failed = [], True
             except av.error.EOFError:
                 continue
+            if packet.pts is not None:
+                heapq.heappush(packets, (packet.pts, failed))
             for frame in decoded:
-                time = float(frame.pts * stream.time_base) - self.start / 1e6 if frame.pts is not None else 0.0
+                time = seconds(frame.pts)
                 if broken_from is not None and frame.key_frame and time > broken_from:
                     broken_from = None
                 yield frame, frame.is_corrupt or (broken_from is not None and time >= broken_from)

@@ -43,25 +43,44 @@ class FrameFolder:
         )
 
     def frames(self, first: int = 0) -> Iterator[FilmFrame]:
-        """Read the frames from a number on; one that does not decode is grey paper and counts as damaged.
+        """Read the frames from a number on. For one that does not decode, the frame before is given as damaged.
 
         Raises:
             ColorizeError: a frame has another size than the first.
         """
         size = (self.format.height, self.format.width)
+        shown: np.ndarray | None = None
         for number, file in enumerate(self.files[first:], first):
             time = float(number / self.rate)
             try:
                 picture = next(read_pictures(file))
             except ColorizeError:
-                yield FilmFrame(number, number, time, np.full(size, 128, np.uint8), damaged=True)
+                self.lost.append(time)
+                shown = self._last_before(number) if shown is None else shown
+                yield FilmFrame(number, number, time, shown, damaged=True)
                 continue
             if picture.pixels.shape[:2] != size:
                 raise ColorizeError(
                     f"'{file}' has {picture.width}×{picture.height} pixels and the frames before it"
                     f" {size[1]}×{size[0]}: expected frames of one size"
                 )
-            yield FilmFrame(number, number, time, picture.pixels, picture=picture)
+            shown = picture.pixels
+            yield FilmFrame(number, number, time, shown, picture=picture)
+
+    def frames_near(self, time: float) -> Iterator[FilmFrame]:
+        """Read the frames from a time in seconds on; here they keep their numbers.
+
+        Raises:
+            ColorizeError: a frame has another size than the first.
+        """
+        return self.frames(max(int(time * self.rate), 0))
+
+    def _last_before(self, number: int) -> np.ndarray:
+        """Return the pixels of the last frame before a number that decodes; the first frame always does."""
+        for file in reversed(self.files[:number]):
+            with contextlib.suppress(ColorizeError):
+                return next(read_pictures(file)).pixels
+        raise ColorizeError(f"folder '{self.path}' holds no frame that decodes")
 
     def samples(self, count: int) -> Iterator[np.ndarray]:
         """Read about so many frames from all parts of the film; those that do not decode are left out."""

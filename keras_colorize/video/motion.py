@@ -1,6 +1,7 @@
 """Motion between two frames of a film: dense optical flow in both directions, and where it can be relied on."""
 
 import functools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,11 @@ def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-@functools.cache
 def _search() -> Any:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    """Return the search of this thread: it keeps what it computes, so two threads must not share one."""
+    if not hasattr(_of_thread, "search"):
+        _of_thread.search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return _of_thread.search
+
+
+_of_thread = threading.local()

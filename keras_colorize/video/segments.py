@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,96 +13,112 @@ import numpy as np
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import written_whole
 
-# [choice] Ten seconds or so: as much work as a crash can cost. A multiple of the frames in one call of the network.
-SEGMENT_FRAMES = 240
-
 _DESCRIPTION = "film.json"
+_UNFINISHED = "tmp-"
 
 
 class Segments:
     """The folder of a film's segments, beside the film that they become.
 
-    A segment counts once its state is there, which is written last: `pts` of its frames, and the arrays from which the
-    next segment goes on.
+    A segment counts once its state is there, which is written last: `pts` of its frames, notes, and the arrays from
+    which the next segment goes on. Files appear under their names when they are whole, so several processes may write
+    the same segment at the same time.
 
     Args:
         out: the film.
-        description: all that decides how the film comes out; segments of another one do not fit.
-        resume: go on from the segments that exist.
-        overwrite: begin anew.
-
-    Raises:
-        ColorizeError: `out` or segments exist, and neither `resume` nor `overwrite` is set; or the segments that exist
-            are of another film or of other settings.
     """
 
-    def __init__(self, out: Path, description: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
+    def __init__(self, out: Path) -> None:
         self.folder = out.with_name(f"{out.name}.parts")
-        self._file = self.folder / _DESCRIPTION
+        self._out = out
+        self._description = self.folder / _DESCRIPTION
+
+    def claim(self, description: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
+        """Check that segments may be written here, and remove those that are to be replaced.
+
+        Args:
+            description: all that decides how the film comes out; segments of another one do not fit.
+            resume: go on from the segments that exist.
+            overwrite: begin anew.
+
+        Raises:
+            ColorizeError: the film or segments exist, and neither `resume` nor `overwrite` is set; or the segments that
+                exist are of another film or of other settings.
+        """
         if overwrite and self.folder.exists():
             shutil.rmtree(self.folder)
-        unfinished = self._file.is_file()
-        if self._state(0).is_file() and not resume:
+        begun, unfinished = any(self.folder.glob("*.npz")), self._description.is_file()
+        if begun and not resume:
             raise ColorizeError(
                 f"'{self.folder}' holds a part of this film: `resume` goes on from it, `overwrite` begins anew"
             )
-        if out.exists() and not out.is_dir() and not overwrite and not (unfinished and resume):
-            raise ColorizeError(f"'{out}' exists: `overwrite` replaces it")
-        self._description = {name: str(value) for name, value in description.items()}
-        if self._state(0).is_file():
-            self._compare()
-        self.done = 0
-        while self._state(self.done).is_file():
-            self.done += 1
+        if self._out.exists() and not self._out.is_dir() and not overwrite and not (unfinished and resume):
+            raise ColorizeError(f"'{self._out}' exists: `overwrite` replaces it")
+        if begun:
+            self._compare(description)
 
-    def begin(self) -> None:
-        """Make the folder, and write down what its segments are of.
+    def begin(self, description: Mapping[str, Any]) -> None:
+        """Make the folder, write down what its segments are of, and remove files that a kill left half written.
 
         Raises:
             ColorizeError: it cannot be made.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with written_whole(self._file) as temporary:
-                temporary.write_text(json.dumps(self._description, indent=1), encoding="utf-8")
+            for file in self.folder.glob(f"{_UNFINISHED}*"):
+                file.unlink(missing_ok=True)
+            with written_whole(self._description) as temporary:
+                temporary.write_text(json.dumps(_texts(description), indent=1), encoding="utf-8")
         except OSError as error:
             raise ColorizeError(
                 f"`out` '{self.folder}' cannot be written ({error.strerror}): choose another"
             ) from error
 
+    @property
+    def done(self) -> int:
+        """The number of whole segments from the first one on, up to one that is missing."""
+        count = 0
+        while self.is_done(count):
+            count += 1
+        return count
+
+    def is_done(self, number: int) -> bool:
+        """Tell whether a segment is whole."""
+        return self._state(number).is_file()
+
     def file(self, number: int) -> Path:
         """Return the file of a segment's pictures."""
         return self.folder / f"{number:06d}.part"
 
-    def files(self) -> list[Path]:
-        """Return the files of all whole segments."""
-        return [self.file(number) for number in range(self.done)]
+    def unfinished(self, file: Path) -> Path:
+        """Return a name for a file until it is whole, in the same folder; no other process has the same one."""
+        return self.folder / f"{_UNFINISHED}{secrets.token_hex(4)}-{file.name}"
 
-    def times(self) -> np.ndarray:
-        """Return `pts` of the frames of all whole segments."""
-        kept = [np.load(self._state(number))["pts"] for number in range(self.done)]
+    def times(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return `pts` of the frames of whole segments."""
+        kept = [np.load(self._state(number))["pts"] for number in numbers]
         return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
-    def remarks(self) -> list[dict[str, Any]]:
-        """Return what was noted with each whole segment."""
-        return [json.loads(str(np.load(self._state(number))["notes"])) for number in range(self.done)]
+    def notes(self, number: int) -> dict[str, Any]:
+        """Return what was noted with a segment."""
+        with np.load(self._state(number)) as kept:
+            return json.loads(str(kept["notes"]))
 
-    def last_state(self) -> dict[str, np.ndarray]:
-        """Return the arrays from which the next segment goes on; none before the first."""
-        if not self.done:
-            return {}
-        with np.load(self._state(self.done - 1)) as kept:
+    def state(self, number: int) -> dict[str, np.ndarray]:
+        """Return the arrays from which the segment after this one goes on."""
+        with np.load(self._state(number)) as kept:
             return {name: kept[name] for name in kept.files if name not in ("pts", "notes")}
 
-    def commit(self, pts: np.ndarray, state: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
-        """Count the segment that has just been written as done."""
-        with written_whole(self._state(self.done)) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, pts=np.asarray(pts, np.int64), notes=np.asarray(json.dumps(notes)), **state)
-        self.done += 1
+    def commit(self, number: int, pts: Iterable[int], state: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+        """Count a segment as done, whose pictures have just been written."""
+        file = self._state(number)
+        with written_whole(file, self.unfinished(file)) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, pts=np.array(list(pts), np.int64), notes=np.asarray(json.dumps(notes)), **state)
 
-    def size(self) -> int:
-        """Return the bytes of all whole segments."""
-        return sum(file.stat().st_size for file in self.files() if file.is_file())
+    def size(self, numbers: Sequence[int]) -> int:
+        """Return the bytes of segments."""
+        files = [self.file(number) for number in numbers]
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def remove(self) -> None:
         """Remove the folder, once the film is written."""
@@ -110,14 +127,18 @@ class Segments:
     def _state(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
-    def _compare(self) -> None:
-        kept = json.loads(self._file.read_text(encoding="utf-8"))
-        for name, value in self._description.items():
+    def _compare(self, description: Mapping[str, Any]) -> None:
+        kept = json.loads(self._description.read_text(encoding="utf-8"))
+        for name, value in _texts(description).items():
             if kept.get(name) != value:
                 raise ColorizeError(
                     f"the part of the film in '{self.folder}' was made with {name} {kept.get(name)}, and now it is"
                     f" {value}: take the same settings to resume, or `overwrite` it"
                 )
+
+
+def _texts(description: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in description.items()}
 
 
 def digest_of(arrays: Any) -> str:

@@ -18,7 +18,8 @@ class FilmSource(Protocol):
 
     path: of the file or the folder.
     format: known before the first frame is decoded.
-    lost: times in seconds at which a part of the film could not be decoded at all.
+    lost: times in seconds at which a part of the film could not be decoded at all. Where there is a frame before, it is
+        given again there, and counts as damaged.
     """
 
     path: Path
@@ -27,6 +28,13 @@ class FilmSource(Protocol):
 
     def frames(self, first: int = 0) -> Iterator[FilmFrame]:
         """Decode the frames in the order in which they are shown, from a number on."""
+        ...
+
+    def frames_near(self, time: float) -> Iterator[FilmFrame]:
+        """Decode from a frame before a time in seconds, the nearest at which a decoder may begin.
+
+        Their times are right. Their numbers need not be, and the first frames may differ from those of `frames`.
+        """
         ...
 
     def samples(self, count: int) -> Iterator[np.ndarray]:
