@@ -166,6 +166,26 @@ def test_a_film_in_colour_is_read_by_its_matrix(tmp_path):
         assert np.abs(pixels.astype(int) - red).max() <= 3, name
 
 
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_is_mapped_to_the_light_of_other_films(tmp_path, colorizer, transfer, name):
+    ramp = np.tile(np.linspace(0, 255, 16).round().astype(np.uint8).repeat(WIDTH // 16), (HEIGHT, 1))
+    film = make_film(
+        tmp_path / "old.mkv", [ramp] * 3, codec="ffv1", pix_fmt="yuv420p10le",
+        color_trc=transfer, color_primaries=9, colorspace=9, color_range=1,
+    )  # fmt: skip
+    source = open_film(film)
+    assert source.format.hdr == name and source.format.bits == 10
+    pixels = next(source.frames()).pixels
+    assert pixels.dtype == np.uint16
+    steps = pixels[HEIGHT // 2, 2 :: WIDTH // 16].astype(int)
+    assert np.ptp(steps, axis=1).max() < 700  # grey stays grey
+    light = steps.mean(axis=1)
+    assert light[0] < 300 and light[-1] > 55000 and (np.diff(light) > 0).all()  # black, white, and nothing cut off
+    result = colorize_film(colorizer, film, tmp_path / "new.mp4")
+    assert video_of(result.out)["tags"] == (1, 1, 1, 1)
+    assert result.remarks == (f"the film is HDR ({name}): its light was mapped to BT.709",)
+
+
 def test_a_turned_film_comes_out_upright(tmp_path, colorizer):
     film = tmp_path / "turned.mp4"
     with av.open(str(film), "w") as container:

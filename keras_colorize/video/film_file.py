@@ -3,7 +3,7 @@
 import contextlib
 import heapq
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,12 @@ from keras_colorize.video.pixels import bits_of, pixels_of
 
 # [choice] A film is interlaced where one of its first frames says so; the frames between them stay as they are.
 _PROBED = 24
+_DEINTERLACE = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+# The perceptual intent compresses bright light; the colorimetric one would cut it off at the white of paper.
+_TONE_MAP = (
+    ("scale", "out_transfer=bt709:out_primaries=bt709:out_color_matrix=bt709:out_range=tv:intent=perceptual"),
+    ("format", "yuv420p10le"),
+)
 _PacketTime = tuple[int, bool]  # `pts` in units of the stream, and whether decoding failed
 _END: tuple[Any, bool] = (None, False)
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
@@ -65,7 +71,7 @@ class FilmFile:
     """A film in a file.
 
     Raises:
-        ColorizeError: see `open_film`; also for HDR.
+        ColorizeError: see `open_film`; also for HDR, where FFmpeg is too old for it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,8 +82,11 @@ class FilmFile:
         with open_container(path) as container:
             stream = video_stream(container, path)
             first, interlaced = self._probe(container, stream)
-            if int(first.color_trc) in _HDR:
-                raise ColorizeError(f"'{path}' is HDR ({_HDR[int(first.color_trc)]}): convert it to BT.709 first")
+            hdr = _HDR.get(int(first.color_trc), "")
+            if hdr and not _maps_tones(stream):
+                raise ColorizeError(
+                    f"'{path}' is HDR ({hdr}): expected BT.709, or PyAV with FFmpeg 8, which maps HDR to it"
+                )
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             seconds = _seconds(container, stream)
             turned = first.rotation % 180 != 0
@@ -92,6 +101,7 @@ class FilmFile:
                 bits=bits_of(first),
                 frames=stream.frames or (round(seconds * rate) if seconds else None),
                 interlaced=interlaced,
+                hdr=hdr,
                 rotation=first.rotation,
             )
         self._offset = round(Fraction(self.start, 1_000_000) / self.format.time_base)
@@ -133,7 +143,7 @@ class FilmFile:
         def frame_at(pts: int, damaged: bool) -> FilmFrame:
             return FilmFrame(number, pts, float(pts * film.time_base), pixels_of(shown, film), damaged)
 
-        whole = self._deinterlaced(self._decoded(container, stream, packets), stream)
+        whole = self._filtered(self._decoded(container, stream, packets), stream)
         for decoded, damaged in itertools.chain(whole, (_END,)):
             pts = None if decoded is None or decoded.pts is None else self._film_time(decoded)
             gaps = self._gaps(packets, last, pts, step)
@@ -247,18 +257,14 @@ class FilmFile:
                     broken_from = None
                 yield frame, frame.is_corrupt or (broken_from is not None and time >= broken_from)
 
-    def _deinterlaced(self, decoded: Iterator[tuple[Any, bool]], stream: Any) -> Iterator[tuple[Any, bool]]:
-        """Join the fields of frames that have two, by FFmpeg's bwdif; others pass."""
-        if not self.format.interlaced:
+    def _filtered(self, decoded: Iterator[tuple[Any, bool]], stream: Any) -> Iterator[tuple[Any, bool]]:
+        """Join the fields of frames that have two, and map the light of HDR to BT.709, by FFmpeg's filters."""
+        film = self.format
+        filters = [*([_DEINTERLACE] if film.interlaced else ()), *(_TONE_MAP if film.hdr else ())]
+        if not filters:
             yield from decoded
             return
-        graph = Graph()
-        source = graph.add_buffer(template=stream)
-        joined = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
-        sink = graph.add("buffersink")
-        source.link_to(joined)
-        joined.link_to(sink)
-        graph.configure()
+        graph = _filter_graph(stream, filters)
         waiting: list[bool] = []
 
         def ready() -> Iterator[tuple[Any, bool]]:
@@ -289,3 +295,24 @@ def _seconds(container: Any, stream: Any) -> float | None:
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None
+
+
+def _filter_graph(stream: Any, filters: Sequence[tuple[str, str]]) -> Graph:
+    """Join filters of FFmpeg, each with its options, into a graph that takes the frames of a stream."""
+    graph = Graph()
+    last = graph.add_buffer(template=stream)
+    for name, options in (*filters, ("buffersink", "")):
+        step = graph.add(name, options) if options else graph.add(name)
+        last.link_to(step)
+        last = step
+    graph.configure()
+    return graph
+
+
+def _maps_tones(stream: Any) -> bool:
+    """Tell whether FFmpeg is new enough to map HDR to BT.709."""
+    try:
+        _filter_graph(stream, _TONE_MAP)
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True

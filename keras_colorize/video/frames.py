@@ -19,6 +19,7 @@ class FilmFormat:
     bits: of a sample, 8 or more.
     frames: about how many there are; None where the file does not say.
     interlaced: whether frames are made of two fields, which are joined.
+    hdr: "PQ" or "HLG" for HDR, whose light is mapped to BT.709; else empty.
     rotation: by how many degrees frames are turned to be upright.
     """
 
@@ -30,6 +31,7 @@ class FilmFormat:
     bits: int = 8
     frames: int | None = None
     interlaced: bool = False
+    hdr: str = ""
     rotation: int = 0
 
 

@@ -158,6 +158,8 @@ class FilmOutput:
             self.segments.remove()
         film = self._source.format
         remarks = list(self._remarks)
+        if film.hdr:
+            remarks.insert(0, f"the film is HDR ({film.hdr}): its light was mapped to BT.709")
         if film.interlaced:
             remarks.insert(0, "the film is interlaced: its fields were joined into whole frames")
         if (film.width % 2 or film.height % 2) and self.codec not in (None, "ffv1"):
