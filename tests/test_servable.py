@@ -2,13 +2,16 @@
 
 import importlib.util
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from keras_colorize.batch.plan import ERRORS_HEADER, FolderSettings, plan_jobs
-from keras_colorize.batch.write import list_row, read_list, reason
+from keras_colorize.batch.plan import FolderSettings, Job, plan_jobs
+from keras_colorize.batch.write import reason
 from keras_colorize.beam.jobs import absolute_jobs, read_jobs, write_jobs
+from keras_colorize.beam.outcome import Outcome
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.servable import FRAME_FILE, MODEL_FILE, ServingFrame, find_saved_model
@@ -53,22 +56,34 @@ def test_jobs_reach_workers_whole(tmp_path, monkeypatch):
     save_grey(*(tmp_path / "in" / name for name in names))
     monkeypatch.chdir(tmp_path)
     jobs = absolute_jobs(plan_jobs(["in"], "out", FolderSettings(compare=True)).jobs)
-    write_jobs(jobs, tmp_path / "jobs.jsonl")
+    chunks = write_jobs(jobs, tmp_path / "jobs.jsonl", 3)
     assert len((tmp_path / "jobs.jsonl").read_text(encoding="ascii").splitlines()) == len(names)
-    assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == jobs
+    assert [job for chunk in chunks for job in read_jobs(tmp_path / "jobs.jsonl", chunk)] == jobs
     assert all(path.is_absolute() for job in jobs for path in (job.source, *job.missing))
     plain = absolute_jobs(plan_jobs(["in"], "out").jobs)
-    write_jobs(plain, tmp_path / "jobs.jsonl")
-    assert list(read_jobs(str(tmp_path / "jobs.jsonl"))) == plain and plain[0].comparison is None
+    first = write_jobs(plain, tmp_path / "jobs.jsonl", 1)[0]
+    assert read_jobs(tmp_path / "jobs.jsonl", first)[0] == plain[0] and plain[0].comparison is None
 
 
-def test_the_list_of_failures_is_read_as_it_was_written(tmp_path):
+def test_many_jobs_are_divided_into_chunks(tmp_path):
+    job = Job(tmp_path / "a.png", "a.png", (tmp_path / "out" / "a.png",), None, frozenset())
+    for count, largest in ((5, 4), (300, 8), (5000, 32)):
+        jobs = [replace(job, name=str(number)) for number in range(count)]
+        chunks = write_jobs(jobs, tmp_path / "jobs.jsonl", 4)
+        assert max(chunk.count for chunk in chunks) == largest
+        assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
+        assert [job for chunk in chunks for job in read_jobs(tmp_path / "jobs.jsonl", chunk)] == jobs
+
+
+def test_outcomes_are_read_as_they_were_written(tmp_path):
     sources = [Path("a, b.png"), Path("line\nbreak.png"), Path(b"\xff.png".decode(errors="surrogateescape"))]
-    reasons = ["torn", 'says "no"', "wide"]
-    rows = [list_row(source, why) for source, why in zip(sources, reasons, strict=True)]
-    (tmp_path / "errors.csv").write_text("".join([f"{ERRORS_HEADER}\n", *rows]), encoding="utf-8")
-    assert dict(read_list(tmp_path / "errors.csv", sources)) == dict(zip(sources, reasons, strict=True))
-    assert not list(read_list(tmp_path / "none.csv", sources))
+    one = Outcome(3, {sources[0]: 'says "no"', sources[2]: "torn"}, {sources[1]: True}, Counter(wide=2))
+    one.write(tmp_path / "0.json")
+    assert Outcome.read(tmp_path / "0.json") == one
+    other = Outcome(1, in_color={sources[0]: False}, remarks=Counter(wide=1, tall=1))
+    both = Outcome.sum([one, other])
+    assert (both.done, both.errors, both.remarks) == (4, one.errors, Counter(wide=3, tall=1))
+    assert both.in_color == {sources[1]: True, sources[0]: False}
 
 
 def test_reasons_are_one_line():

@@ -175,17 +175,6 @@ def list_row(source: Path, value: str) -> str:
     return row.getvalue()
 
 
-def read_list(file: Path, sources: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Yield each of the sources that a list names, with its second column; none where there is no such file."""
-    named = {printable(str(source)): source for source in sources}
-    if file.is_file():
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = csv.reader(stream)
-            next(rows, None)
-            for name, value in rows:
-                yield named[name], value
-
-
 def _append(file: Path, header: str, row: str) -> None:
     is_new = not file.exists()
     with file.open("a", newline="", encoding="utf-8") as stream:
@@ -206,14 +195,9 @@ def reason(source: Path, failure: Exception) -> str:
     cause = failure.__cause__ or failure
     if isinstance(cause, OSError) and cause.errno in _FATAL:
         raise cause from None
-    return reason_in_words(source, type(failure), str(failure))
-
-
-def reason_in_words(source: Path, kind: type[BaseException], text: str) -> str:
-    """Say the same of an error of which only the type and the words are left."""
-    if issubclass(kind, MemoryError):
+    if isinstance(failure, MemoryError):
         return "is too large for the memory of this machine"
-    text = " ".join(text.split())
-    if issubclass(kind, ColorizeError):
+    text = " ".join(str(failure).split())
+    if isinstance(failure, ColorizeError):
         return text.removeprefix(f"{source}: ")
-    return f"{kind.__name__}: {textwrap.shorten(text, 300)}"
+    return f"{type(failure).__name__}: {textwrap.shorten(text, 300)}"

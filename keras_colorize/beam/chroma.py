@@ -1,13 +1,12 @@
-"""The exported network behind Beam's RunInference: frames of photos in, their chroma out."""
+"""The exported network on a worker: frames of photos in, their chroma out."""
 
 import functools
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.export.saved_model import PREDICT_AB, PREDICT_AB_HINTS, VIVIDNESS_SUFFIX
@@ -28,49 +27,35 @@ class FramedPhoto:
     vividness: float
 
 
-class ChromaHandler(ModelHandler[FramedPhoto, PredictionResult, ServingSession]):
-    """The handler through which RunInference loads and calls a SavedModel.
+Chroma = list[np.ndarray]
+"""The chroma of a photo: ab (h, w, 2) in CIE units of each of its frames."""
 
-    An example is a photo's frames; the inference a list of ab (h, w, 2) in CIE units, one for each frame. Beam's own
-    handlers for TensorFlow are of no use here: they load with Keras, which reads no SavedModel since its version 3, and
-    stack examples, which have to be of one shape then.
 
-    Args:
-        folder: with `saved_model.pb`, under the same path on every worker.
-        batch_size: photos that go through the network at once, those of one shape and vividness in one call.
+def predict_chroma(model: ServingSession, photos: Sequence[FramedPhoto]) -> list[Chroma | Exception]:
+    """Predict the chroma of photos; frames of one shape and vividness go through the network together.
+
+    Returns:
+        In the order of the photos the chroma of each, or the error. A batch fails as a whole, being too large for the
+        memory or spoilt by one photo for all; then each photo is tried on its own.
     """
+    try:
+        return list(_predict(model, photos))
+    except Exception as failure:
+        if len(photos) == 1:
+            return [failure]
+        return [answer for photo in photos for answer in predict_chroma(model, [photo])]
 
-    def __init__(self, folder: Path, batch_size: int) -> None:
-        # As many as there are: Beam would begin with one, and measure how many are worth while.
-        super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
-        self._folder = folder
 
-    def load_model(self) -> ServingSession:
-        """Load the model, once in each process."""
-        return _session(self._folder)
-
-    def run_inference(
-        self, batch: Sequence[FramedPhoto], model: ServingSession, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[PredictionResult]:
-        """Predict in the order of the batch; an error with one photo is raised for the whole batch."""
-        chromas: dict[int, list[np.ndarray]] = {}
-        kinds: dict[float, list[int]] = {}
-        for number, photo in enumerate(batch):
-            kinds.setdefault(photo.vividness, []).append(number)
-        for vividness, numbers in kinds.items():
-            frames = [frame for number in numbers for frame in batch[number].frames]
-            chroma = iter(predict_frames(frames, functools.partial(_predict_ab, model, np.float32(vividness))))
-            chromas.update({number: [next(chroma) for _ in batch[number].frames] for number in numbers})
-        return [PredictionResult(photo, chromas[number]) for number, photo in enumerate(batch)]
-
-    def get_num_bytes(self, batch: Sequence[FramedPhoto]) -> int:
-        """Count the bytes of the frames; otherwise Beam would pickle them to find out."""
-        fields = (field for photo in batch for frame in photo.frames for field in frame.inputs)
-        return sum(field.nbytes for field in fields if field is not None)  # no hints: None
-
-    def get_metrics_namespace(self) -> str:
-        """Name the place where Beam counts batches and their time."""
-        return "keras_colorize.network"
+def _predict(model: ServingSession, photos: Sequence[FramedPhoto]) -> list[Chroma]:
+    chromas: dict[int, Chroma] = {}
+    kinds: dict[float, list[int]] = {}
+    for number, photo in enumerate(photos):
+        kinds.setdefault(photo.vividness, []).append(number)
+    for vividness, numbers in kinds.items():
+        frames = [frame for number in numbers for frame in photos[number].frames]
+        chroma = iter(predict_frames(frames, functools.partial(_predict_ab, model, np.float32(vividness))))
+        chromas.update({number: [next(chroma) for _ in photos[number].frames] for number in numbers})
+    return [chromas[number] for number in range(len(photos))]
 
 
 def _predict_ab(model: ServingSession, vividness: np.float32, inputs: Inputs) -> np.ndarray:
@@ -81,7 +66,19 @@ def _predict_ab(model: ServingSession, vividness: np.float32, inputs: Inputs) ->
     return model(PREDICT_AB_HINTS + VIVIDNESS_SUFFIX, **fields, vividness=vividness)["ab"]
 
 
+def open_session(folder: Path) -> ServingSession:
+    """Open a SavedModel, once in each process.
+
+    Args:
+        folder: with `saved_model.pb`, under the same path on every worker.
+    """
+    with _opening:
+        return _session(folder)
+
+
+_opening = threading.Lock()
+
+
 @functools.lru_cache(maxsize=1)
 def _session(folder: Path) -> ServingSession:
-    """Open the model, which both steps of the pipeline with a network share."""
     return ServingSession(folder)

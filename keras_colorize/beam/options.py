@@ -1,6 +1,7 @@
 """A runner and its options, checked before anything slow begins. Loads no TensorFlow."""
 
 import contextlib
+import importlib
 import importlib.util
 import io
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from keras_colorize.errors import ColorizeError, did_you_mean
 _LOCAL = {"DirectRunner", "SwitchingDirectRunner", "FnApiRunner", "BundleBasedDirectRunner"}
 # The job servers of these have options that Beam's Python side does not know.
 _WITH_JOB_SERVER = {"FlinkRunner", "SparkRunner", "PortableRunner", "PrismRunner"}
+
+# Not among the runners that Beam knows by name.
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
 
 
 def check_installed() -> None:
@@ -38,11 +42,16 @@ def pipeline_options(runner: str, given: Sequence[str]) -> Any:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-    known = {name.lower(): name for name in StandardOptions.KNOWN_RUNNER_NAMES}
+    known = {name.lower(): name for name in (*StandardOptions.KNOWN_RUNNER_NAMES, _DASK.rpartition(".")[2])}
     name = next((known[word] for word in (runner.lower(), f"{runner.lower()}runner") if word in known), None)
     if name is None:
         near = did_you_mean(runner, [*known.values(), *(full.removesuffix("Runner") for full in known.values())])
         raise ColorizeError(f"unknown runner '{runner}'{near} (Beam has {', '.join(known.values())})")
+    if name == "DaskRunner":
+        try:
+            importlib.import_module(_DASK.rpartition(".")[0])  # it brings its options along
+        except ImportError as error:
+            raise ColorizeError('`runner` DaskRunner needs Dask: pip install "apache-beam[dask]"') from error
     # Dask's partitions of 128 elements would leave most workers idle, and some runs have fewer scenes than that.
     divided = any(option.lstrip("-").startswith(("dask_npartitions", "dask_partition_size")) for option in given)
     small = ["--dask_partition_size=1"] if name == "DaskRunner" and not divided else []
@@ -52,7 +61,7 @@ def pipeline_options(runner: str, given: Sequence[str]) -> Any:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            options = PipelineOptions(flags, runner=name)
+            options = PipelineOptions(flags, runner=_DASK if name == "DaskRunner" else name)
             understood = options.get_all_options()
             asked = options.get_all_options(retain_unknown_options=True)
     except SystemExit:

@@ -1,123 +1,111 @@
-"""The steps that each photo takes in a pipeline, which may run anywhere.
+"""The step of a pipeline of photos, which may run anywhere: chunks of jobs in, the photos' files out.
 
-    jobs → frames → RunInference → files
-             ↘ failures ↙ ↙         → errors.csv
-             ↘ photos in colour ↙   → in_color.csv
+    chunks of jobs → read → network → read again, colour, write → a file with the outcome of each chunk
 
-A photo is read twice, for its frames and again to be written in colour. Between the steps there are only its job and
-its frames, lightness and chroma at the network's size, so that a batch that waits for the network, or a runner that
-keeps what lies between two steps, never holds a photo at full size.
+Runners differ in what they keep. Dask's drops what a step puts out at the end of a bundle and does not tell several
+outputs apart, so Beam's `RunInference` loses photos there; and it counts nothing. So there is one step. All that it has
+to tell is in files, as the photos are.
 
-Where nothing has to be gathered, runners join steps into one, so that the first results are written while most photos
-have not been read.
+A photo is read twice, for its frames and again to be written in colour. A batch that waits for the network is made of
+frames, lightness at the network's size, and never holds photos at full size.
 
-A runner repeats a bundle of photos when its worker dies, and may have two workers do the same. Results are therefore
-written whole under other names and renamed, and what exists is done.
+A runner repeats a chunk when its worker dies, and may have two workers do the same. Results are therefore written whole
+under other names and renamed, and what exists is done.
 """
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
 from keras_colorize.batch.hints import PhotoSettings
 from keras_colorize.batch.memory import PixelBudget
-from keras_colorize.batch.plan import ERRORS_HEADER, IN_COLOR_HEADER, FolderSettings, Job
-from keras_colorize.batch.write import RunLists, Written, list_row, reason, reason_in_words, tone_of, write_photo
-from keras_colorize.beam.chroma import ChromaHandler, FramedPhoto
-from keras_colorize.beam.jobs import read_jobs
+from keras_colorize.batch.plan import FolderSettings, Job
+from keras_colorize.batch.write import Written, reason, tone_of, write_photo
+from keras_colorize.beam.chroma import Chroma, FramedPhoto, open_session, predict_chroma
+from keras_colorize.beam.jobs import Chunk, read_jobs
+from keras_colorize.beam.outcome import Outcome
 from keras_colorize.errors import ColorizeError
-from keras_colorize.export.servable import Servable, ServingFrame
-from keras_colorize.images import Picture, count_pixels, read_pictures, replacing
+from keras_colorize.export.servable import Servable
+from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import Frame, frame_photo
 
-COUNTS, REMARKS = "keras_colorize", "keras_colorize.remarks"  # namespaces of the metrics
-# Counts of photos, and the outputs of the steps from which the lists are written.
-DONE, FAILED, IN_COLOR = "done", "failed", "in_color"
-
-_Row = tuple[Path, str]  # a photo, and why it failed or whether it was colorized
+COUNTS = "keras_colorize"  # namespace of the metrics
 
 
-def build(pipeline: beam.Pipeline, jobs: Path, model: Servable, settings: FolderSettings, lists: RunLists) -> None:
-    """Put the steps into a pipeline.
+class ColorPhotos(beam.DoFn):
+    """A chunk of jobs → their files, and the outcome in a file.
 
     Args:
         jobs: a file of `beam.jobs.write_jobs`; all paths absolute.
-        lists: where the photos that failed, and those in colour, are listed; no file is written for none.
+        model: under the same path on every worker.
+        settings: of the run.
+        outcomes: the folder for the outcomes.
     """
-    network = _network(model, settings.batch_size)
-    framed = (
-        pipeline
-        | "list" >> beam.Create([str(jobs)])
-        | "jobs" >> beam.FlatMap(read_jobs)
-        | "spread over workers" >> beam.Reshuffle()
-        | "frames" >> beam.ParDo(ReadFrames(model.frame, settings)).with_outputs(FAILED, IN_COLOR, main="framed")
-    )
-    predicted, dead = framed.framed | "network" >> network.with_exception_handling()
-    # A batch fails as a whole: too large for the memory, or one photo spoils it for all. Each on its own, then.
-    alone = _network(model, 1)
-    predicted_alone, dead_alone = (
-        dead.failed_inferences
-        | "take apart" >> beam.FlatMap(_taken_apart)
-        | "network, one by one" >> alone.with_exception_handling()
-    )
-    # Written in two places rather than joined first: a runner may keep all photos' frames before it joins them.
-    outputs = {"main": DONE}
-    written = predicted | "files" >> beam.ParDo(WriteFiles(settings)).with_outputs(FAILED, IN_COLOR, **outputs)
-    written_alone = predicted_alone | "files, one by one" >> beam.ParDo(WriteFiles(settings)).with_outputs(
-        FAILED, IN_COLOR, **outputs
-    )
-    given_up = dead_alone.failed_inferences | "given up" >> beam.FlatMap(_given_up)
-    failures = (framed[FAILED], written[FAILED], written_alone[FAILED], given_up)
-    _list(failures, FAILED, lists.errors_file, ERRORS_HEADER)
-    _list(
-        (framed[IN_COLOR], written[IN_COLOR], written_alone[IN_COLOR]), IN_COLOR, lists.in_color_file, IN_COLOR_HEADER
-    )
 
-
-def _list(rows: tuple[Any, ...], what: str, file: Path, header: str) -> None:
-    """Gather the rows of several steps into one list."""
-    _ = (
-        rows
-        | f"{what}: all" >> beam.Flatten()
-        | f"{what}: count" >> beam.Map(functools.partial(_counted, what))
-        | f"{what}: one list" >> beam.WithKeys(what)
-        | f"{what}: gather" >> beam.GroupByKey()
-        | f"{what}: write" >> beam.MapTuple(functools.partial(_write_list, file, header))
-    )
-
-
-class ReadFrames(beam.DoFn):
-    """Job → (job, its frames); nothing for a job that is done or whose photo is left alone."""
-
-    def __init__(self, frame: ServingFrame, settings: FolderSettings) -> None:
+    def __init__(self, jobs: Path, model: Servable, settings: FolderSettings, outcomes: Path) -> None:
         super().__init__()
-        self._frame = frame
+        self._jobs = jobs
+        self._model = model
         self._settings = settings
+        self._outcomes = outcomes
 
-    def process(self, job: Job) -> Iterator[Any]:
-        """Read and scale all pages."""
-        if not _still_missing(job, self._settings).missing:
-            Metrics.counter(COUNTS, DONE).inc()
+    def process(self, chunk: Chunk) -> Iterator[int]:
+        """Colorize a chunk that no worker has done yet, and yield its number."""
+        file = self._outcomes / f"{chunk.number:08d}.json"
+        if not file.is_file():
+            outcome = Outcome()
+            jobs = read_jobs(self._jobs, chunk)
+            for start in range(0, len(jobs), self._settings.batch_size):
+                self._color(jobs[start : start + self._settings.batch_size], outcome)
+            outcome.write(file)
+            Metrics.counter(COUNTS, "done").inc(outcome.done)
+            Metrics.counter(COUNTS, "failed").inc(len(outcome.errors))
+            Metrics.counter(COUNTS, "in_color").inc(len(outcome.in_color))
+        yield chunk.number
+
+    def _color(self, jobs: list[Job], outcome: Outcome) -> None:
+        """Colorize a batch, and note what becomes of each photo."""
+        framed: list[tuple[Job, FramedPhoto]] = []
+        for job in jobs:
+            if not _still_missing(job, self._settings).missing:
+                outcome.done += 1
+                continue
+            try:
+                photo = self._framed(job)
+            except Exception as failure:  # a damaged file or a full memory can raise anything
+                outcome.errors[job.source] = reason(job.source, failure)
+                continue
+            if photo is None:
+                outcome.in_color[job.source] = False
+            else:
+                framed.append((job, photo))
+        if not framed:
             return
-        try:
-            photo = self._framed(job)
-        except Exception as failure:  # a damaged file or a full memory can raise anything
-            yield beam.pvalue.TaggedOutput(FAILED, (job.source, reason(job.source, failure)))
-            return
-        yield (job, photo) if photo else beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "no"))
+        answers = predict_chroma(open_session(self._model.folder), [photo for _, photo in framed])
+        for (job, photo), answer in zip(framed, answers, strict=True):
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
+                written = self._write(job, photo, answer)
+            except Exception as failure:  # as above
+                outcome.errors[job.source] = reason(job.source, failure)
+                continue
+            outcome.done += 1
+            outcome.remarks.update(written.remarks.keys())
+            if written.tone == "color":
+                outcome.in_color[job.source] = True
 
     def _framed(self, job: Job) -> FramedPhoto | None:
         """Frame each page; None for a photo that is left alone."""
         frames: list[Frame] = []
+        size, multiple = self._model.frame.image_size, self._model.frame.multiple
         with _budget(self._settings.pixels_in_flight).room_for(count_pixels(job.source)):
             for page in read_pictures(job.source, max_pixels=self._settings.max_pixels, name=str(job.source)):
                 if not frames:
@@ -126,39 +114,22 @@ class ReadFrames(beam.DoFn):
                     photo = PhotoSettings.of(job, self._settings)
                     hints_of_pages = photo.hints_of_pages()
                 hints = next(hints_of_pages).on_photo(*page.pixels.shape[:2])
-                frames.append(frame_photo(page.pixels, self._frame.image_size, self._frame.multiple, hints))
+                frames.append(frame_photo(page.pixels, size, multiple, hints))
         return FramedPhoto(tuple(frames), photo.vividness)
 
-
-class WriteFiles(beam.DoFn):
-    """(job, frames and chroma) → files."""
-
-    def __init__(self, settings: FolderSettings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def process(self, element: tuple[Job, Any]) -> Iterator[Any]:
-        """Write what is missing; the element's second part is a `PredictionResult` of Beam's."""
-        job, prediction = element
-        known = zip(prediction.example.frames, prediction.inference, strict=True)
+    def _write(self, job: Job, photo: FramedPhoto, chroma: Chroma) -> Written:
+        """Write the files of a photo that are missing."""
+        known = zip(photo.frames, chroma, strict=True)
         # What another worker writes at this moment, which does the same photo, may be replaced.
         settings = replace(self._settings, overwrite=True, resume=False)
         written = Written()
-        try:
-            with _budget(settings.pixels_in_flight).room_for(count_pixels(job.source)):
-                missing = _still_missing(job, self._settings)
-                pages = read_pictures(job.source, max_pixels=settings.max_pixels, name=str(job.source))
-                # Sampling needs dropout, which an exported network has not: there is one result.
-                samples = [iter(functools.partial(self._next_pair, pages, known), None)]
-                write_photo(missing, settings, samples, written)
-        except Exception as failure:  # as above
-            yield beam.pvalue.TaggedOutput(FAILED, (job.source, reason(job.source, failure)))
-            return
-        Metrics.counter(COUNTS, DONE).inc()
-        for remark in written.remarks:
-            Metrics.counter(REMARKS, remark).inc()
-        if written.tone == "color":
-            yield beam.pvalue.TaggedOutput(IN_COLOR, (job.source, "yes"))
+        with _budget(settings.pixels_in_flight).room_for(count_pixels(job.source)):
+            missing = _still_missing(job, self._settings)
+            pages = read_pictures(job.source, max_pixels=settings.max_pixels, name=str(job.source))
+            # Sampling needs dropout, which an exported network has not: there is one result.
+            samples = [iter(functools.partial(self._next_pair, pages, known), None)]
+            write_photo(missing, settings, samples, written)
+        return written
 
     def _next_pair(
         self, pages: Iterator[Picture], known: Iterator[tuple[Frame, np.ndarray]]
@@ -172,10 +143,6 @@ class WriteFiles(beam.DoFn):
         return page, replace(page, pixels=finish_photo(page.pixels, *frame_and_ab, self._settings.edges))
 
 
-def _network(model: Servable, batch_size: int) -> RunInference:
-    return RunInference(KeyedModelHandler(ChromaHandler(model.folder, batch_size)))
-
-
 @functools.cache
 def _budget(pixels: int) -> PixelBudget:
     """Return the budget of this process, in which a runner may have several threads."""
@@ -183,36 +150,7 @@ def _budget(pixels: int) -> PixelBudget:
 
 
 def _still_missing(job: Job, settings: FolderSettings) -> Job:
-    """Take from a job what has been written since it was planned, where a bundle is done for a second time."""
+    """Take from a job what has been written since it was planned, where a chunk is done for a second time."""
     if settings.overwrite:
         return job
     return replace(job, missing=frozenset(file for file in job.missing if not os.path.lexists(file)))
-
-
-def _taken_apart(dead: tuple[Any, Any]) -> Iterable[tuple[Job, FramedPhoto]]:
-    """Return the photos of a batch that failed; Beam gives (batch, (type, repr, traceback))."""
-    return dead[0]
-
-
-def _given_up(dead: tuple[Any, Any]) -> Iterator[_Row]:
-    """Yield photos that failed alone, with the reason."""
-    batch, (kind, _, lines) = dead
-    words = lines[-1].partition(": ")[2]  # the traceback ends with the type and what it says
-    for job, _ in batch:
-        yield job.source, reason_in_words(job.source, kind, words)
-
-
-def _counted(what: str, row: _Row) -> _Row:
-    Metrics.counter(COUNTS, what).inc()
-    return row
-
-
-def _write_list(file: Path, header: str, _: str, rows: Iterable[_Row]) -> None:
-    """Write a list whole or not at all.
-
-    It is a plain file, as the photos are: Beam's sinks take `[` and `*` in the name of a folder for patterns.
-    """
-    with replacing(file, overwrite=True) as stream:
-        stream.write(f"{header}\n".encode())
-        for source, value in dict(rows).items():  # a photo that was done twice is listed once
-            stream.write(list_row(source, value).encode())

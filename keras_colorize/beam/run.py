@@ -2,39 +2,21 @@
 
 import secrets
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
 from keras_colorize.batch.plan import FolderSettings, Job
-from keras_colorize.batch.write import RunLists, make_out, read_list
+from keras_colorize.batch.write import RunLists, make_out
 from keras_colorize.beam.jobs import write_jobs
-from keras_colorize.beam.pipeline import COUNTS, DONE, REMARKS, build
+from keras_colorize.beam.outcome import Outcome
+from keras_colorize.beam.pipeline import ColorPhotos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.servable import Servable
-
-
-@dataclass
-class Outcome:
-    """The results of a run.
-
-    done: number of photos that have their results.
-    errors: photo → why it failed.
-    in_color: photos that were in colour → whether they were colorized all the same.
-    remarks: → number of photos.
-    """
-
-    done: int
-    errors: dict[Path, str]
-    in_color: dict[Path, bool] = field(default_factory=dict)
-    remarks: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -65,25 +47,27 @@ def run_pipeline(
     """
     todo = [job for job in jobs if job.missing]
     lists = RunLists(out.absolute())
-    write_jobs(todo, work / "jobs.jsonl")
+    outcomes = work / "outcomes"
+    outcomes.mkdir(exist_ok=True)
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, work / "jobs.jsonl", model, settings, lists)
-    result = run_to_end(pipeline)
-    sources = [job.source for job in todo]
-    errors = dict(read_list(lists.errors_file, sources))
-    in_color = {source: value == "yes" for source, value in read_list(lists.in_color_file, sources)}
-    left_alone = sum(not colorized for colorized in in_color.values())
-    counts, remarks = _counts(result, COUNTS), _counts(result, REMARKS)
-    # Some runners count what was tried, and a photo that was done twice counts twice.
-    done = min(counts[DONE], len(todo) - len(errors) - left_alone)
-    return Outcome(done, errors, in_color, remarks)
+    # Some runners never divide again what was created together.
+    _ = (
+        pipeline
+        | "chunks of photos" >> beam.Create(write_jobs(todo, work / "jobs.jsonl", settings.batch_size))
+        | "spread over workers" >> beam.Reshuffle()
+        | "color" >> beam.ParDo(ColorPhotos(work / "jobs.jsonl", model, settings, outcomes))
+    )
+    run_to_end(pipeline)
+    outcome = Outcome.sum(map(Outcome.read, sorted(outcomes.glob("*.json"))))
+    for source, error in outcome.errors.items():
+        lists.add_error(source, error)
+    for source, colorized in outcome.in_color.items():
+        lists.add_in_color(source, colorized)
+    return outcome
 
 
-def run_to_end(pipeline: beam.Pipeline) -> Any:
+def run_to_end(pipeline: beam.Pipeline) -> None:
     """Run a pipeline and wait for its end.
-
-    Returns:
-        Beam's result, for its metrics.
 
     Raises:
         ColorizeError: it stopped before its end.
@@ -95,19 +79,13 @@ def run_to_end(pipeline: beam.Pipeline) -> Any:
         except KeyboardInterrupt:
             result.cancel()
             raise
+        finally:
+            if hasattr(result, "client"):  # of Dask, whose runner leaves its connection open
+                result.client.close()
     except Exception as error:  # whatever a runner and its workers raise, with their tracebacks in the text
         raise _stopped(_last_line(error)) from error
     if state not in (None, PipelineState.DONE):
         raise _stopped(f"the runner says {state}")
-    return result
-
-
-def _counts(result: Any, namespace: str) -> Counter[str]:
-    """Return name → count, over all steps that count it."""
-    counts: Counter[str] = Counter()
-    for counter in result.metrics().query(MetricsFilter().with_namespace(namespace))["counters"]:
-        counts[counter.key.metric.name] += counter.result
-    return +counts  # of a bundle that is repeated there are zeros
 
 
 def _stopped(why: str) -> ColorizeError:

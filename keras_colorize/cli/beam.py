@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from keras_colorize.batch.plan import FolderSettings, Job
-    from keras_colorize.beam.run import Outcome
+    from keras_colorize.beam.outcome import Outcome
     from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.progress import Advance
     from keras_colorize.video.output import FilmResult
