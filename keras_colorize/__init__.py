@@ -20,15 +20,20 @@ __version__ = "0.1.0"
 _HOMES = {
     "ColorizeError": "errors",
     "Colorizer": "inference.colorizer",
+    "EarlyStopper": "training.callbacks",
+    "FIDMonitor": "training.callbacks",
     "FilmSettings": "video.settings",
     "FolderSettings": "batch.plan",
     "GANTrainer": "training.gan",
     "Hint": "inference.hints",
     "HintSet": "inference.hint_files",
+    "PhotoPreviews": "training.callbacks",
     "Recipe": "recipes.schema",
+    "ResumableCheckpoint": "training.saver",
     "RunFolder": "runs.folder",
     "SupervisedTrainer": "training.supervised",
     "TimedHint": "inference.hint_files",
+    "WeightAveraging": "training.callbacks",
     "build_generator": "models.networks",
     "build_stages": "training.stages",
     "colorize": "inference.colorizer",
@@ -62,7 +67,9 @@ if TYPE_CHECKING:
     from keras_colorize.recipes.schema import Recipe
     from keras_colorize.recipes.zoo import packaged_names
     from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.training.callbacks import EarlyStopper, FIDMonitor, PhotoPreviews, WeightAveraging
     from keras_colorize.training.gan import GANTrainer
+    from keras_colorize.training.saver import ResumableCheckpoint
     from keras_colorize.training.stages import build_stages
     from keras_colorize.training.supervised import SupervisedTrainer
     from keras_colorize.video.film import colorize_film
@@ -71,15 +78,20 @@ if TYPE_CHECKING:
 __all__ = [
     "ColorizeError",
     "Colorizer",
+    "EarlyStopper",
+    "FIDMonitor",
     "FilmSettings",
     "FolderSettings",
     "GANTrainer",
     "Hint",
     "HintSet",
+    "PhotoPreviews",
     "Recipe",
+    "ResumableCheckpoint",
     "RunFolder",
     "SupervisedTrainer",
     "TimedHint",
+    "WeightAveraging",
     "__version__",
     "build_generator",
     "build_stages",
@@ -100,11 +112,22 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 
+# Classes in saved models whose modules are imported only when a model has them.
+_SAVED = {
+    "Adam": "training.optimizers",
+    "GANTrainer": "training.gan",
+    "PhotoModel": "inference.photo_model",
+    "SupervisedTrainer": "training.supervised",
+    "WarmupAndDecay": "training.schedules",
+}
+
+
 def _register() -> None:
     """Register the classes of saved models, which Keras needs to load them. Importing those of layers does so."""
     import_module("keras_colorize.models")
     classes = import_module("keras").saving.get_custom_objects()
-    classes["keras_colorize>PhotoModel"] = LateClass("keras_colorize.inference.photo_model", "PhotoModel")
+    for name, module in _SAVED.items():
+        classes[f"keras_colorize>{name}"] = LateClass(f"keras_colorize.{module}", name)
 
 
 after_import("keras", _register)

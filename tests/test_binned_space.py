@@ -10,6 +10,7 @@ from keras_colorize.color.spaces import LEAST_DISTANCE, BinnedLabSpace, get_spac
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Decoding, Recipe
 from keras_colorize.training import build_stages
+from keras_colorize.training.callbacks import WeightAveraging
 from keras_colorize.training.losses import rebalanced_cross_entropy
 from tests.conftest import colorful_photo
 
@@ -166,6 +167,7 @@ def test_training_learns_the_colors_of_one_photo():
     stage.set_steps_per_epoch(3)
     photos = tf.constant(np.stack([colorful_photo(5, 36, 36)] * 4))
     trainer = stage.trainer
+    WeightAveraging(recipe.optimizer.average).set_model(trainer)
     step = tf.function(trainer.train_step, autograph=False)
     before = float(trainer.test_step(photos[:, :32, :32])["ab_mae"])
     for _ in range(120):

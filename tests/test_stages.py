@@ -6,13 +6,12 @@ import tensorflow as tf
 
 from keras_colorize.color.spaces import recolor
 from keras_colorize.errors import ColorizeError
-from keras_colorize.recipes import EarlyStopping, Recipe
+from keras_colorize.recipes import Recipe
 from keras_colorize.runs.generator import load_generator
 from keras_colorize.runs.log import read_log
 from keras_colorize.training import build_stages
 from keras_colorize.training import loop as train
-from keras_colorize.training.checkpoints import Position
-from keras_colorize.training.early_stopping import EarlyStopper
+from keras_colorize.training.callbacks import EarlyStopper
 from keras_colorize.training.losses import perceptual
 from tests.conftest import colorful_photo
 from tests.tiny_runs import SETTINGS
@@ -92,10 +91,10 @@ def test_perceptual_term_enters_the_generators_loss_with_its_weight():
 )
 def test_patience_counts_looks_without_improvement(monitor, values, best, tmp_path):
     (stage,) = build_stages(tiny())
-    stopper, position = EarlyStopper(EarlyStopping(monitor, patience=3), tmp_path / "best.weights.h5"), Position()
-    stops = [stopper.look(value, position, stage.trainer.generator) for value in values]
-    assert stops == [False, False, False, False, True]
-    assert position.best == best
+    stopper = EarlyStopper(f"val_{monitor}", tmp_path / "best.weights.h5", patience=3)
+    stopper.set_model(stage.trainer)
+    assert [stopper.look(value) for value in values] == [False, False, False, False, True]
+    assert stopper.position.best == best
 
 
 @pytest.mark.slow
@@ -105,9 +104,9 @@ def test_early_stopping_gives_the_best_weights_back(photo_folder, tmp_path, monk
     kept = []
     look = EarlyStopper.look
 
-    def look_and_keep(self, value, position, generator):
-        kept.append((value, snapshot(generator)))
-        return look(self, value, position, generator)
+    def look_and_keep(self, value):
+        kept.append((value, snapshot(self.model.generator)))
+        return look(self, value)
 
     monkeypatch.setattr(EarlyStopper, "look", look_and_keep)
     folder = train.start(recipe, tmp_path)

@@ -142,6 +142,34 @@ def test_keras_fit_and_evaluate_drive_the_trainer():
     assert trainer.evaluate(photos, verbose=0, return_dict=True)["ab_mae"] == pytest.approx(history["val_ab_mae"][-1])
 
 
+def test_a_call_and_predict_give_the_generators_output():
+    trainer = linear_gan()
+    expected = np.asarray(trainer.generator(prepared(trainer)[0], training=False))
+    np.testing.assert_array_equal(trainer(PHOTOS), expected)
+    np.testing.assert_allclose(trainer.predict(PHOTOS, batch_size=3, verbose=0), expected, atol=1e-6)
+    batches = tf.data.Dataset.from_tensor_slices(PHOTOS).batch(3)
+    np.testing.assert_allclose(trainer.predict(batches, verbose=0), expected, atol=1e-6)
+    photos = keras.Input((None, None, 3), dtype="uint8")
+    np.testing.assert_allclose(keras.Model(photos, trainer(photos))(PHOTOS), expected, atol=1e-6)
+
+
+def test_a_call_in_training_keeps_dropout_and_not_augmentation():
+    trainer = linear_gan()
+    condition = keras.Input((None, None, 1))
+    noisy = keras.layers.Dropout(0.5)(keras.layers.Conv2D(2, 1)(condition))
+    other = SupervisedTrainer(keras.Model(condition, noisy), LabSpace(), augment=Augment(noise=1.0))
+    assert not np.array_equal(other(PHOTOS, training=True), other(PHOTOS, training=True))
+    np.testing.assert_array_equal(other(PHOTOS), other(PHOTOS))
+    np.testing.assert_array_equal(trainer(PHOTOS, training=True), trainer(PHOTOS))
+
+
+def test_optimizers_may_be_named():
+    trainer = GANTrainer(linear_generator(), linear_discriminator(), LabSpace())
+    trainer.compile("sgd", "adam")
+    assert isinstance(trainer.optimizer, keras.optimizers.SGD)
+    assert isinstance(trainer.discriminator_optimizer, keras.optimizers.Adam)
+
+
 def test_validation_is_in_cie_units_and_independent_of_batches():
     trainer = linear_gan()
     trainer.generator.set_weights([np.zeros((1, 1, 1, 2)), np.zeros(2)])  # predicts grey

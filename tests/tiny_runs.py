@@ -54,10 +54,15 @@ def events(folder: RunFolder) -> dict[str, list[tuple[int, Any]]]:
 
 
 def state(folder: RunFolder) -> dict[str, np.ndarray]:
-    """All that the newest checkpoint holds, by TensorFlow's names."""
-    position = newest_position(folder.checkpoints)
+    """Return all that a run's newest checkpoint holds, by TensorFlow's names."""
+    return state_of(folder.checkpoints)
+
+
+def state_of(checkpoints: Path) -> dict[str, np.ndarray]:
+    """Return all that the newest of a folder's checkpoints holds, by TensorFlow's names."""
+    position = newest_position(checkpoints)
     assert position is not None
-    reader = tf.train.load_checkpoint(str(folder.checkpoints / f"step-{position.step:08d}" / "state"))
+    reader = tf.train.load_checkpoint(str(checkpoints / f"step-{position.step:08d}" / "state"))
     names = reader.get_variable_to_shape_map()
     return {name: reader.get_tensor(name) for name in names if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
 

@@ -5,7 +5,8 @@ its prediction back into colours. Training, evaluation, inference and export use
 disagree. Only this module knows the scales 50 and 110.
 """
 
-from typing import ClassVar
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -54,6 +55,10 @@ class Space:
         self.takes_hints = hints
         if hints:
             self.condition_channels += HINT_CHANNELS  # type: ignore[misc]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return all that `space_from_config` needs, as plain values."""
+        return {"name": self.name, "hints": self.takes_hints}
 
     def split(self, rgb: Tensor) -> tuple[Inputs, Tensor]:
         """Split photos RGB (B, H, W, 3) in [0, 1] into what the network may know and the target of training."""
@@ -212,10 +217,21 @@ class BinnedLabSpace(Space):
     ) -> None:
         super().__init__(hints=hints)
         self.decoding = decoding or Decoding()
+        self.rebalancing = rebalancing
         self.bins = bins or packaged_bins()
         self.target_channels = len(self.bins)  # type: ignore[misc]
         # A network that was trained on weighted colours predicts p·w: this much of log w comes off its logits.
         self._excess = self.decoding.undo_rebalancing * np.log(self.bins.class_weights(rebalancing))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return all that `space_from_config` needs, with the classes: a later version may package others."""
+        bins = {"centers": self.bins.centers.tolist(), "prior": self.bins.prior.tolist()}
+        return {
+            **super().get_config(),
+            "decoding": asdict(self.decoding),
+            "rebalancing": self.rebalancing,
+            "bins": {**bins, "provenance": self.bins.provenance},
+        }
 
     def merge(self, inputs: Inputs, prediction: Tensor) -> Tensor:
         return self.colorize(inputs, prediction)
@@ -317,3 +333,20 @@ def space_of(recipe: Recipe) -> Space:
     if recipe.space == BinnedLabSpace.name:
         return BinnedLabSpace(recipe.decoding, recipe.loss.rebalancing, hints=recipe.hints)
     return get_space(recipe.space, hints=recipe.hints)
+
+
+def space_from_config(config: dict[str, Any]) -> Space:
+    """Make the space whose `get_config` returned these values.
+
+    Raises:
+        ColorizeError: no such space.
+    """
+    if config["name"] != BinnedLabSpace.name:
+        return get_space(config["name"], hints=config["hints"])
+    bins = config["bins"]
+    return BinnedLabSpace(
+        Decoding(**config["decoding"]),
+        config["rebalancing"],
+        AbBins(np.array(bins["centers"], "float32"), np.array(bins["prior"]), bins["provenance"]),
+        hints=config["hints"],
+    )

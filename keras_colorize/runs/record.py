@@ -1,16 +1,15 @@
-"""The record of a run: rows of the log, TensorBoard's events, previews, curves and remarks."""
+"""The record of a run: rows of the log, TensorBoard's events, curves and remarks."""
 
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
 
 from keras_colorize.files import written_whole
 from keras_colorize.runs.events import drop_events_after
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row, RunLog, read_log
-from keras_colorize.runs.pictures import draw_curves, photo_grid
+from keras_colorize.runs.pictures import draw_curves
 
 
 class Record(Protocol):
@@ -22,10 +21,6 @@ class Record(Protocol):
 
     def remark(self, text: str) -> None:
         """Keep one line of text."""
-        ...
-
-    def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
-        """Keep columns of photos, heading → rgb_u8 (N, S, S, 3)."""
         ...
 
     def draw(self, title: str, grey: Row) -> None:
@@ -40,9 +35,6 @@ class NoRecord:
         """Keep nothing."""
 
     def remark(self, text: str) -> None:
-        """Keep nothing."""
-
-    def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
         """Keep nothing."""
 
     def draw(self, title: str, grey: Row) -> None:
@@ -67,28 +59,22 @@ class RunRecord:
         self._show = show
         self._log = RunLog(folder.log_file, columns, keep_until_step)
         drop_events_after(folder.events, keep_until_step)
-        self._events = tf.summary.create_file_writer(str(folder.events))
+        self.events = tf.summary.create_file_writer(str(folder.events))
+        """The writer of TensorBoard's events, for pictures too."""
 
     def write(self, row: Row) -> None:
         """Append a row to the log and to TensorBoard's events."""
         self._log.append(row)
-        with self._events.as_default(step=int(row["step"])):
+        with self.events.as_default(step=int(row["step"])):
             for name, value in row.items():
                 tf.summary.scalar(name, value)
-        self._events.flush()
+        self.events.flush()
 
     def remark(self, text: str) -> None:
         """Show a line and append it to the run's notes."""
         self._show(text)
         with self._folder.notes_file.open("a", encoding="utf-8") as notes:
             notes.write(f"{text}\n")
-
-    def preview(self, columns: dict[str, np.ndarray], epoch: int, step: int) -> None:
-        """Write columns of photos, heading → rgb_u8 (N, S, S, 3), as a PNG file and into TensorBoard's events."""
-        sheet = photo_grid(columns)
-        sheet.save(self._folder.previews / f"epoch-{epoch:04d}.png")
-        with self._events.as_default(step=step):
-            tf.summary.image("grey | colour | truth", np.asarray(sheet)[None])
 
     def draw(self, title: str, grey: Row) -> None:
         """Write the curves of the log as a picture."""

@@ -21,10 +21,11 @@ _TEMPORARY = "tmp-"
 
 @dataclass
 class Position:
-    """The position of a run: steps done, seconds of training, and the memory of early stopping."""
+    """The position of a training: steps and whole epochs done, and the memory of early stopping."""
 
     step: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # of training, where a log counts them
+    epoch: int = 0
     best: float = math.nan  # the monitor's best value so far; NaN before the first
     waited: int = 0  # looks at the monitor without improvement since then
     finished: bool = False
@@ -41,10 +42,10 @@ class Checkpoints:
     Args:
         folder: the folder of the checkpoints.
         variables: all state that training changes (`SupervisedTrainer.state_variables`), in a fixed order.
-        best_weights: the file of early stopping, which is saved and restored too.
+        best_weights: the file of early stopping, which is saved and restored too, where there is one.
     """
 
-    def __init__(self, folder: Path, variables: list[keras.Variable], best_weights: Path) -> None:
+    def __init__(self, folder: Path, variables: list[keras.Variable], best_weights: Path | None = None) -> None:
         self._folder = folder
         self._best_weights = best_weights
         self._state = tf.train.Checkpoint(variables=[variable.value for variable in variables])
@@ -80,7 +81,7 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)  # what a full disk left of it
         self._good = [*(step for step in self._good if step != position.step), position.step][-KEEP:]
         self._latest = position.step, position.finished
-        for step in self._steps():
+        for step in _steps(self._folder):
             if step not in self._good:
                 self._replace(self._folder / _name(step), None)
 
@@ -104,7 +105,7 @@ class Checkpoints:
             if remarks or any(self._folder.glob("*.index")):
                 reason = "; ".join(remarks) or "written by an earlier version"
                 raise ColorizeError(f"no checkpoint in {self._folder} can be read ({reason}): start a new run")
-            self._best_weights.unlink(missing_ok=True)
+            self._restore_best(None)
             return None, []
         path = self._folder / _name(step)
         try:
@@ -112,39 +113,40 @@ class Checkpoints:
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise ColorizeError(f"checkpoint {path} does not fit the run's recipe.toml: {reason}") from error
-        best = path / self._best_weights.name
-        if best.is_file():
-            link_or_copy(best, self._best_weights)
-        else:
-            self._best_weights.unlink(missing_ok=True)
+        self._restore_best(path)
         position = _read_position(path)
         self._good, self._latest = [step], (position.step, position.finished)
         return position, remarks
 
     def _whole_steps(self, remarks: list[str]) -> Iterator[int]:
         """Yield the steps of whole checkpoints, newest first; append a line for each damaged one to `remarks`."""
-        for step in reversed(self._steps()):
+        for step in reversed(_steps(self._folder)):
             damage = _damage(self._folder / _name(step))
             if damage is None:
                 yield step
             else:
                 remarks.append(f"checkpoint {_name(step)} is damaged and left out: {damage}")
 
+    def _restore_best(self, checkpoint: Path | None) -> None:
+        """Bring the best weights to those of a checkpoint, or remove them where it has none."""
+        if self._best_weights is None:
+            return
+        if checkpoint is not None and (best := checkpoint / self._best_weights.name).is_file():
+            link_or_copy(best, self._best_weights)
+        else:
+            self._best_weights.unlink(missing_ok=True)
+
     def _write(self, folder: Path, position: Position) -> None:
         folder.mkdir(parents=True)
         self._state.write(str(folder / "state"))
         (folder / "position.json").write_text(json.dumps(asdict(position)) + "\n", encoding="utf-8")
-        if self._best_weights.is_file():
+        if self._best_weights is not None and self._best_weights.is_file():
             link_or_copy(self._best_weights, folder / self._best_weights.name)
         sums = "".join(f"{_sha256(file)}  {file.name}\n" for file in sorted(folder.iterdir()))
         (folder / "SHA256SUMS").write_text(sums, encoding="utf-8")
         for file in folder.iterdir():
             _flush(file)
         _flush(folder)
-
-    def _steps(self) -> list[int]:
-        numbers = (path.name.removeprefix("step-") for path in self._folder.glob("step-*"))
-        return sorted(int(number) for number in numbers if number.isdigit())
 
     def _replace(self, path: Path, new: Path | None) -> None:
         """Remove a checkpoint, and put `new` in its place where that is given.
@@ -160,10 +162,21 @@ class Checkpoints:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def newest_position(folder: Path) -> Position | None:
-    """Return the position of a folder's newest checkpoint, without reading its state; None where there is none."""
-    paths = sorted(folder.glob("step-*"))
-    return _read_position(paths[-1]) if paths else None
+def newest_position(folder: Path, *, whole: bool = False) -> Position | None:
+    """Return the position of a folder's newest checkpoint, without restoring it; None where there is none.
+
+    Args:
+        folder: of the checkpoints.
+        whole: leave out checkpoints that are damaged, as a restore does; this reads all their files.
+    """
+    paths = (folder / _name(step) for step in reversed(_steps(folder)))
+    path = next((path for path in paths if not whole or _damage(path) is None), None)
+    return None if path is None else _read_position(path)
+
+
+def _steps(folder: Path) -> list[int]:
+    numbers = (path.name.removeprefix("step-") for path in folder.glob("step-*"))
+    return sorted(int(number) for number in numbers if number.isdigit())
 
 
 def _name(step: int) -> str:

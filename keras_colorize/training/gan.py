@@ -12,8 +12,12 @@ from keras_colorize.training.losses import ADVERSARIAL
 from keras_colorize.training.supervised import SupervisedTrainer, global_mean
 
 
+@keras.saving.register_keras_serializable(package="keras_colorize")
 class GANTrainer(SupervisedTrainer):
     """Trains generator G and discriminator D; x is the condition, y the target.
+
+    It is a whole Keras model as `SupervisedTrainer` is. `compile` takes an optimizer for each network, and the logs of
+    `fit` also have `d_real`, `d_fake` and `g_adversarial`.
 
     A step runs in the order of the reference code: G forward; D learns from (x, y) and the detached
     (x, G(x)); G learns through the D just updated. The objectives, equations (1)–(4) of the paper with
@@ -27,7 +31,7 @@ class GANTrainer(SupervisedTrainer):
     Args:
         discriminator: [condition, target] → patch logits (B, h, w, 1).
         discriminator_every: D learns once per so many steps, beginning with the first.
-        The others are `SupervisedTrainer`'s.
+        augment, loss, perceptual_features, seed, jit_color: as for `SupervisedTrainer`.
     """
 
     def __init__(
@@ -40,7 +44,6 @@ class GANTrainer(SupervisedTrainer):
         loss: Loss | None = None,
         discriminator_every: int = 1,
         perceptual_features: keras.Model | None = None,
-        average: float = 0.0,
         seed: int = 0,
         jit_color: bool = False,
     ) -> None:
@@ -50,7 +53,6 @@ class GANTrainer(SupervisedTrainer):
             augment=augment,
             loss=loss,
             perceptual_features=perceptual_features,
-            average=average,
             seed=seed,
             jit_color=jit_color,
         )
@@ -62,19 +64,36 @@ class GANTrainer(SupervisedTrainer):
         self.discriminator_weight = 0.5 if self.loss_options.discriminator_reduction == "mean" else 1.0
 
     def loss_names(self) -> list[str]:
+        """Return the names of the losses in the order in which a log shows them."""
         return ["d_real", "d_fake", "g_adversarial", *super().loss_names()]
 
     def compile(  # type: ignore[override]
-        self, optimizer: keras.Optimizer, discriminator_optimizer: keras.Optimizer, **kwargs: Any
+        self, optimizer: keras.Optimizer | str, discriminator_optimizer: keras.Optimizer | str, **kwargs: Any
     ) -> None:
+        """Set the optimizers of both networks, and further arguments of `keras.Model.compile`."""
         super().compile(optimizer, **kwargs)
-        self.discriminator_optimizer = discriminator_optimizer
+        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
+    def get_config(self) -> dict[str, Any]:
+        """Return all that `from_config` needs."""
+        discriminator = keras.saving.serialize_keras_object(self.discriminator)
+        every = self.discriminator_every
+        return {**super().get_config(), "discriminator": discriminator, "discriminator_every": every}
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return the arguments of `compile`; empty where it was not called."""
+        config = super().get_compile_config()
+        if config:
+            config["discriminator_optimizer"] = keras.saving.serialize_keras_object(self.discriminator_optimizer)
+        return config
+
     def state_variables(self) -> list[keras.Variable]:
+        """Return all that a resumed run needs: weights, seeds, running means, both optimizers and averages."""
         return [*super().state_variables(), *self.discriminator_optimizer.variables]
 
     def train_step(self, rgb_u8: Tensor) -> dict[str, Tensor]:
+        """Learn from photos uint8 (B, S, S, 3), D first; return the means of the losses since the last reset."""
         inputs, x, y = self.prepare(rgb_u8, training=True)
         with tf.GradientTape() as tape:
             fake = self.generator(x, training=True)
@@ -94,7 +113,7 @@ class GANTrainer(SupervisedTrainer):
         return global_mean(self.adversarial_loss(logits, real=True))
 
     def discriminator_turn(self, x: Tensor, y: Tensor, fake: Tensor) -> None:
-        """D learns now, or not, as `discriminator_every` says."""
+        """Let D learn now, or not, as `discriminator_every` says."""
         if self.discriminator_every == 1 or self.discriminator_due:
             self.learn_discriminator(x, y, fake)
         elif self.discriminator_due is None:
@@ -102,7 +121,7 @@ class GANTrainer(SupervisedTrainer):
             tf.cond(due, lambda: self.learn_discriminator(x, y, fake), lambda: None)
 
     def learn_discriminator(self, x: Tensor, y: Tensor, fake: Tensor) -> None:
-        """One update of D on real pairs and on generated ones; no gradient reaches G."""
+        """Update D on real pairs and on generated ones; no gradient reaches G."""
         with tf.GradientTape() as tape:
             real = global_mean(self.adversarial_loss(self.discriminator([x, y], training=True), real=True))
             generated = global_mean(self.adversarial_loss(self.discriminator([x, fake], training=True), real=False))

@@ -1,24 +1,32 @@
-"""The training loop: start a recipe in a new run folder, or resume a run from its newest checkpoint."""
+"""The training loop: start a recipe in a new run folder, or resume a run from its newest checkpoint.
 
-import time
-from collections.abc import Sequence
+The loop takes the steps and makes the calls of Keras' `fit`. All that happens beside the steps is in callbacks, most of
+which `fit` takes too (`training.callbacks`, `training.saver`).
+"""
+
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from keras_colorize.data.batches import reading_errors
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.lock import RunLock
-from keras_colorize.runs.log import Row
 from keras_colorize.runs.record import NoRecord, Record, RunRecord
+from keras_colorize.training.callbacks import EarlyStopper, PhotoPreviews
 from keras_colorize.training.checkpoints import KEEP, Checkpoints, Position
 from keras_colorize.training.devices import Parallel, open_devices
-from keras_colorize.training.early_stopping import EarlyStopper
-from keras_colorize.training.guards import Deadline, names_of_batch, not_finite
-from keras_colorize.training.reporter import EpochProgress, Reporter, SilentReporter, StopFlag, StopRequest
-from keras_colorize.training.saver import Saver
+from keras_colorize.training.guards import Deadline
+from keras_colorize.training.recorder import RunRecorder
+from keras_colorize.training.reporter import Reporter, SilentReporter, StopFlag, StopRequest
+from keras_colorize.training.saver import RunSaver
 from keras_colorize.training.task import Task
+
+PREVIEW_PHOTOS = 8
 
 
 def start(
@@ -141,16 +149,11 @@ class _Run:
         self.deadline = deadline
         self.reporter = reporter
         self.stop = stop
-        self.recipe = task.recipe
         self.parallel = task.parallel
-        own = folder.of_worker(task.parallel.worker)
-        own.path.mkdir(exist_ok=True)
-        own.remove_leftovers()
-        self.checkpoints = Checkpoints(own.checkpoints, task.steps.state, own.best_weights)
-        self.unchecked = 0  # steps since the losses were last seen to be finite
-        self.stopper = None
-        if self.recipe.early_stopping.monitor != "none":
-            self.stopper = EarlyStopper(self.recipe.early_stopping, own.best_weights)
+        self.own = folder.of_worker(task.parallel.worker)
+        self.own.path.mkdir(exist_ok=True)
+        self.own.remove_leftovers()
+        self.checkpoints = Checkpoints(self.own.checkpoints, task.steps.state, self.own.best_weights)
 
     def extend(self, position: Position, recipe: Recipe) -> None:
         """Give the run a new end, in its newest checkpoint and in its recipe.toml; a collective.
@@ -187,17 +190,22 @@ class _Run:
             starts_from: where the weights come from, for the header.
             remarks: further lines of the header.
         """
-        task, folder = self.task, self.folder
+        task, folder, recipe = self.task, self.folder, self.task.recipe
         fresh = position.step == 0
         finished = position.finished or position.step >= task.epochs * task.steps_per_epoch
+        callbacks: list[keras.callbacks.Callback] = [one for one in (task.averaging, task.fid) if one is not None]
+        if recipe.early_stopping.monitor != "none":
+            callbacks.append(self._early_stopper(position))
         record: Record = NoRecord()
         if self.parallel.is_chief:
             if not finished:
                 self._introduce(starts_from, remarks)
-            record = RunRecord(folder, task.columns, -1 if fresh else position.step, self.reporter.line)
-        saver = Saver(task, folder, self.checkpoints, record, self._check)
+            record = run = RunRecord(folder, task.columns, -1 if fresh else position.step, self.reporter.line)
+            photos, every = task.validation_photos.pick(PREVIEW_PHOTOS), recipe.schedule.preview_every
+            callbacks.append(PhotoPreviews(photos, folder.previews, every=every, events=run.events))
+        saver = RunSaver(task, folder, self.checkpoints, position, record, self.stop, self.deadline)
         if not fresh:
-            saver.settle(position)  # a kill may have come between the checkpoint and these
+            saver.settle()  # a kill may have come between the checkpoint and these
         if finished:
             epochs = position.step / task.steps_per_epoch
             raise ColorizeError(
@@ -210,9 +218,24 @@ class _Run:
             if fresh:
                 record.write({"step": 0, "epoch": 0, "seconds": 0.0} | task.validate())
             with self.stop, reading_errors(), self.reporter.training(task.steps_per_epoch) as progress:
-                self._loop(position, record, saver, progress)
-            if position.finished:
-                saver.save_at_the_end(position)
+                recorder = RunRecorder(task, position, record, self.reporter, progress, saver.guard)
+                calls = _Callbacks([*callbacks, saver.guard, recorder, saver])
+                calls.on_train_begin()
+                self._loop(position, calls)
+                if position.finished:  # a run that is stopped has not ended
+                    calls.on_train_end()
+
+    def _early_stopper(self, position: Position) -> EarlyStopper:
+        options = self.task.recipe.early_stopping
+        stopper = EarlyStopper(
+            f"val_{options.monitor}",
+            self.own.best_weights,
+            patience=options.patience,
+            every=options.every,
+            start_from_epoch=self.task.recipe.pretrain.epochs,
+        )
+        stopper.position = position
+        return stopper
 
     def _introduce(self, starts_from: str, remarks: Sequence[str]) -> None:
         """Show the header, and keep it in the run's notes with what the scan says about single photos."""
@@ -222,116 +245,38 @@ class _Run:
             notes.writelines(f"{name}: {value}\n" for name, value in lines)
             notes.writelines(f"{line}\n" for line in self.task.photo_notes())
 
-    def _loop(self, position: Position, record: Record, saver: Saver, progress: EpochProgress) -> None:
-        """Take steps until the run is finished or must stop; write a row of means per logging interval."""
-        task = self.task
-        steps_per_epoch, batch_size = task.steps_per_epoch, self.recipe.data.batch_size
+    def _loop(self, position: Position, callbacks: keras.callbacks.CallbackList) -> None:
+        """Take steps until a callback stops them or the last epoch is done, with the calls that `fit` makes."""
+        task, steps = self.task, self.task.steps_per_epoch
         batches = task.batches_from(position.step)
-        clock, began, images = time.monotonic(), position.seconds, 0
-        for epoch in range(position.step // steps_per_epoch, task.epochs):
-            stage, stage_epoch = task.stage_of(epoch)
-            done = position.step % steps_per_epoch
-            progress.begin(f"{task.stages[stage].name} {stage_epoch + 1}/{task.stages[stage].epochs}", done)
-            for number in range(done + 1, steps_per_epoch + 1):
-                means = task.steps.train(stage, next(batches))
-                position.step += 1
-                self.unchecked += 1
-                images += batch_size
-                progress.advance(means, images / (position.seconds - began + time.monotonic() - clock))
-                logged = number % self.recipe.schedule.log_every == 0 or number == steps_per_epoch
-                row = task.steps.means(stage, list(means)) if logged else {}  # waits for the device
-                now = time.monotonic()
-                position.seconds += now - clock
-                if logged:
-                    self._check_losses(position.step, row)
-                    row |= {
-                        "step": position.step,
-                        "epoch": position.step / steps_per_epoch,
-                        "seconds": position.seconds,
-                        "images_per_second": images / (position.seconds - began),
-                    }
-                    task.steps.reset_means()
-                    if number == steps_per_epoch:
-                        row |= self._end_epoch(epoch, row, position, record)
-                    record.write(row)
-                    began, images = position.seconds, 0
-                if position.finished:
+        callbacks.set_params({"epochs": task.epochs, "steps": steps})
+        for epoch in range(position.step // steps, task.epochs):
+            number, _ = task.stage_of(epoch)
+            trainer = task.stages[number].trainer
+            trainer.stop_training = False
+            callbacks.set_model(trainer)
+            callbacks.on_epoch_begin(epoch)
+            for batch in range(position.step % steps, steps):
+                callbacks.on_train_batch_begin(batch)
+                means = task.steps.train(number, next(batches))
+                callbacks.on_train_batch_end(batch, means)
+                if trainer.stop_training:
                     return
-                if logged or self.parallel.workers == 1:  # several workers decide together, and not in every step
-                    asked = bool(self.stop.reason) or self.deadline.passed
-                    must_stop, must_save = self.parallel.any_of(asked, saver.due)
-                    if must_stop:
-                        saver.save_at_the_end(position)
-                        record.remark(f"stopped by {self._who_stops()} after step {position.step}")
-                        return
-                    if must_save:
-                        saver.try_to_save(position)
-                clock = time.monotonic()  # validation and checkpoints are not training time
-        raise AssertionError("the last epoch finishes the run")
-
-    def _end_epoch(self, epoch: int, row: Row, position: Position, record: Record) -> Row:
-        """Return validation figures; on the way comes early stopping's look and the preview."""
-        task = self.task
-        number, stage_epoch = task.stage_of(epoch)
-        stage, last_stage = task.stages[number], number == len(task.stages) - 1
-        position.finished = epoch + 1 == task.epochs
-        with stage.trainer.averaged_generator() as generator:
+            callbacks.on_test_begin()
             figures = task.validate()
-            if self.stopper and last_stage and self.stopper.due(stage_epoch + 1):
-                figures |= task.measure_fid()
-                value = self.parallel.chiefs(figures[f"val_{self.recipe.early_stopping.monitor}"])
-                if self.stopper.look(value, position, generator):
-                    if not position.finished:
-                        record.remark(f"stopped early: {self.recipe.early_stopping.monitor} no longer improves")
-                    position.finished = True
-            show = position.finished or (epoch + 1) % self.recipe.schedule.preview_every == 0
-            if show and self.parallel.is_chief:
-                record.preview(task.preview(), epoch + 1, position.step)
-        fid = f"  FID {figures['val_fid']:.3g}" if "val_fid" in figures else ""
-        self.reporter.line(
-            f"{stage.name} {stage_epoch + 1}/{stage.epochs}  "
-            + "  ".join(f"{name} {row[name]:.3g}" for name in stage.trainer.loss_names())
-            + f"  validation ab MAE {figures['val_ab_mae']:.2f}  PSNR {figures['val_psnr']:.2f}{fid}"
-            + f"  {row['images_per_second']:.0f} images/s"
-        )
-        return figures
+            callbacks.on_test_end(figures)
+            callbacks.on_epoch_end(epoch, figures)
+            if trainer.stop_training:
+                return
 
-    def _who_stops(self) -> str:
-        if self.stop.reason:
-            return self.stop.reason
-        return f"its limit of {self.deadline.minutes:g} minutes" if self.deadline.passed else "another worker"
 
-    def _check(self, position: Position) -> None:
-        """Check that the state may be kept as a checkpoint.
+class _Callbacks(keras.callbacks.CallbackList):
+    """Keras' list of callbacks, without its reading of every loss after every step, which waits for the device."""
 
-        Raises:
-            ColorizeError: losses, weights or an optimizer's moments are not finite.
-        """
-        self._check_losses(position.step, {})
-        if not self.task.steps.state_is_finite():
-            raise self._not_finite("weights", position.step)
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch, logs)
 
-    def _check_losses(self, step: int, means: Row) -> None:
-        """Check that all steps until now had finite losses.
-
-        Args:
-            step: the last one.
-            means: the losses' running means, where they are at hand.
-        """
-        finite, unchecked = self.task.steps.take_finite(), self.unchecked
-        self.unchecked = 0
-        if finite < unchecked:
-            values = {name: value for name, value in means.items() if not abs(value) < float("inf")}
-            what = ", ".join(f"{name} {value}" for name, value in values.items()) or "the losses"
-            raise self._not_finite(what, step - unchecked + finite + 1)
-
-    def _not_finite(self, what: str, step: int) -> ColorizeError:
-        task = self.task
-        names = names_of_batch(
-            task.training_photos,
-            self.recipe.data.batch_size,
-            seed=self.recipe.runtime.seed,
-            steps_per_epoch=task.steps_per_epoch,
-            step=step,
-        )
-        return not_finite(what, step, names, self.checkpoints.last_step, self.folder)
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)

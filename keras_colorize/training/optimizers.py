@@ -15,6 +15,7 @@ class Adam(keras.optimizers.Adam):
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable and its two moments."""
         index = self._get_variable_index(variable)
         moments = self._momentums[index].value, self._velocities[index].value
         dense = not isinstance(gradient, tf.IndexedSlices)

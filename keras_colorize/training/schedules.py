@@ -11,6 +11,7 @@ from keras_colorize.tensor import Tensor
 WARMUP_SHARE = 0.1
 
 
+@keras.saving.register_keras_serializable(package="keras_colorize")
 class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises from 0 to `peak`, then stays there or falls linearly to 0 at `total_steps`.
 
@@ -36,6 +37,7 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         return min(self.warmup_steps, int(WARMUP_SHARE * self.total_steps))
 
     def __call__(self, step: Tensor) -> Tensor:
+        """Return the learning rate of a step, counted from 0."""
         t = ops.cast(step, "float32") + 1.0
         warmup = self.warmup
         factor = ops.minimum(1.0, t / max(1, warmup))
@@ -45,6 +47,7 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * factor
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,

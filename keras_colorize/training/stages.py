@@ -38,7 +38,8 @@ def build_stages(recipe: Recipe) -> list[Stage]:
 
     All stages share the generator. The main stage, always the last, has a `GANTrainer` where the recipe has a
     discriminator. The global generators of Python, NumPy and TensorFlow get the recipe's seed, so that the weights
-    depend on the recipe alone. In the scope of a strategy with several replicas, networks and seeds are prepared for
+    depend on the recipe alone. The average of weights that `optimizer.average` asks for is the business of the callback
+    `WeightAveraging`. In the scope of a strategy with several replicas, networks and seeds are prepared for
     them.
 
     Raises:
@@ -51,7 +52,6 @@ def build_stages(recipe: Recipe) -> list[Stage]:
         "space": space_of(recipe),
         "augment": recipe.augment,
         "loss": recipe.loss,
-        "average": recipe.optimizer.average,
         "seed": recipe.runtime.seed,
         "jit_color": on_cpu and not jit and recipe.runtime.jit != "off",
     }

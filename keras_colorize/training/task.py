@@ -1,24 +1,23 @@
-"""A training task: the photos, networks and compiled steps of a recipe, with their validation and previews."""
+"""A training task: the photos, networks and compiled steps of a recipe, with their validation and callbacks."""
 
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_colorize.data.scan import load_photos
 from keras_colorize.data.sources import open_photos
 from keras_colorize.hardware import resolve_jit
+from keras_colorize.metrics import FeatureNetwork, feature_network, keras_network
 from keras_colorize.models.encoder import find_folded, start_encoder
 from keras_colorize.progress import Progress
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row
-from keras_colorize.runs.pictures import colorized, colorized_columns
+from keras_colorize.training.callbacks import FIDMonitor, WeightAveraging
 from keras_colorize.training.devices import Parallel
-from keras_colorize.training.early_stopping import FidMonitor
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.header import describe_run, grey_figures
 from keras_colorize.training.initial_weights import load_initial_weights
@@ -26,7 +25,6 @@ from keras_colorize.training.stages import build_stages, freezes_statistics
 from keras_colorize.training.steps import CompiledSteps
 from keras_colorize.training.supervised import VALIDATION_MEANS, SupervisedTrainer
 
-PREVIEW_PHOTOS = 8
 ENCODER_PHOTOS = 256  # that measure the statistics of a pretrained encoder
 
 
@@ -52,6 +50,10 @@ class Task:
             tf.config.experimental.enable_op_determinism()
         with parallel.strategy.scope():
             self.stages = build_stages(recipe)
+        self.averaging = WeightAveraging(recipe.optimizer.average) if recipe.optimizer.average else None
+        if self.averaging is not None:
+            for stage in self.stages:
+                self.averaging.set_model(stage.trainer)  # before the steps are compiled and the state is listed
         data = recipe.data
         self.source = open_photos(data)
         self.training_photos = load_photos(
@@ -63,8 +65,15 @@ class Task:
         for stage in self.stages:
             stage.set_steps_per_epoch(self.steps_per_epoch)
         self.steps = CompiledSteps(self.stages, parallel, jit=resolve_jit(recipe.runtime.jit))
-        self._watches_fid = recipe.early_stopping.monitor == "fid"
-        self._fid = FidMonitor(recipe, self.validation_photos) if self._watches_fid and parallel.is_chief else None
+        self.fid: FIDMonitor | None = None
+        if recipe.early_stopping.monitor == "fid":
+            self.fid = FIDMonitor(
+                self.validation_photos.evaluation_batches(data.batch_size),
+                fid_network(recipe) if parallel.is_chief else "",
+                every=recipe.early_stopping.every,
+                start_from_epoch=recipe.pretrain.epochs,
+                parallel=parallel,
+            )
 
     @property
     def trainer(self) -> SupervisedTrainer:
@@ -82,7 +91,7 @@ class Task:
     @property
     def columns(self) -> list[str]:
         """Columns of the log: losses, then the validation figures."""
-        figures = ("g_reconstruction", *VALIDATION_MEANS, *(["fid"] if self._watches_fid else []))
+        figures = ("g_reconstruction", *VALIDATION_MEANS, *(["fid"] if self.fid is not None else []))
         return [*self.trainer.loss_names(), *(f"val_{name}" for name in figures)]
 
     @cached_property
@@ -164,20 +173,7 @@ class Task:
                 self.steps.test(batch)
         means = self.steps.means(-1, ("g_reconstruction", *VALIDATION_MEANS))
         self.steps.reset_means()
-        return {f"val_{name}": value for name, value in means.items()}
-
-    def measure_fid(self) -> Row:
-        """Return `val_fid` where early stopping watches it; a collective, in which only the chief measures."""
-        if not self._watches_fid:
-            return {}
-        generator, space = self.trainer.generator, self.trainer.space
-        fid = self._fid.measure(lambda rgb_u8: colorized(generator, space, rgb_u8)) if self._fid else 0.0
-        return {"val_fid": self.parallel.chiefs(fid)}
-
-    def preview(self) -> dict[str, np.ndarray]:
-        """Return the same validation photos each time, grey, colorized and true: heading → rgb_u8 (N, S, S, 3)."""
-        photos = self.validation_photos.pick(PREVIEW_PHOTOS)
-        return colorized_columns(self.trainer.generator, self.trainer.space, photos, "colour")
+        return {f"val_{name}": self.parallel.chiefs(value) for name, value in means.items()}
 
     def header(self, folder: RunFolder, starts_from: str, remarks: list[str]) -> list[tuple[str, str]]:
         """Return the name and the value of each line of the run's header.
@@ -199,8 +195,8 @@ class Task:
         )
         grey = f"ab MAE {self.grey['val_ab_mae']:.2f}, PSNR {self.grey['val_psnr']:.2f}"
         lines.append(("to beat", f"validation photos left grey: {grey}"))
-        if self._fid is not None:
-            lines.append(("early stop", self._fid.label))
+        if self.fid is not None:
+            lines.append(("early stop", self.fid.label))
         if self.parallel.replicas > 1:
             lines.append(("parallel", self.parallel.describe()))
         return [*lines, ("run", str(folder)), *(("note", remark) for remark in (*remarks, *self.source.notes))]
@@ -212,3 +208,20 @@ class Task:
             lines += [f"left out of {split}: {photo.name}: {photo.reason}" for photo in photos.left_out]
             lines += [f"used for {split}: {name}: {remark}" for name, remark in photos.remarks.items()]
         return lines
+
+
+def fid_network(recipe: Recipe) -> FeatureNetwork:
+    """Return the network whose features a recipe's FID compares: small and random where its backbones are.
+
+    Raises:
+        ColorizeError: it is not available.
+    """
+    if recipe.backbone_weights == "pretrained":
+        return feature_network(recipe.early_stopping.fid_network)
+    # Random features still tell distributions apart, but their figures compare with no others.
+    initializer = keras.initializers.VarianceScaling(2.0, seed=recipe.runtime.seed)
+    rgb = keras.Input((None, None, 3))
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(rgb)
+    for width in (32, 64, 64):
+        x = keras.layers.Conv2D(width, 3, strides=2, activation="relu", kernel_initializer=initializer)(x)
+    return keras_network(keras.Model(rgb, keras.layers.GlobalAveragePooling2D()(x)), "random features")
