@@ -209,6 +209,18 @@ def test_evaluate_and_predict_take_the_averages_within_a_training(photos):
     fit(small_trainer(), photos, [WeightAveraging(0.8), Measure()], epochs=2)
 
 
+def test_several_steps_in_a_call_are_averaged_one_by_one(photos, tmp_path):
+    found = []
+    for steps in (1, 2):
+        trainer, checkpoint = small_trainer(), ResumableCheckpoint(tmp_path / str(steps))
+        trainer.compile("adam", "adam", steps_per_execution=steps)
+        fit(trainer, photos, [WeightAveraging(0.9), checkpoint])
+        found.append((trainer.generator.get_weights(), checkpoint.position.step))
+    assert found[0][1] == found[1][1] == 3 * photos[0].steps_per_epoch(BATCH)
+    for one, two in zip(found[0][0], found[1][0], strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
 @pytest.mark.parametrize("keep", [0.0, 1.0, float("nan")])
 def test_an_average_needs_a_share_between_0_and_1(keep):
     with pytest.raises(ColorizeError, match="expected more than 0 and less than 1"):

@@ -143,6 +143,51 @@ def test_two_devices_are_one(tmp_path, extra):
     assert_near(one, two)
 
 
+FIT = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras
+from keras_colorize import (
+    EarlyStopper, PhotoPreviews, ResumableCheckpoint, SupervisedTrainer, WeightAveraging, get_space
+)
+from keras_colorize.recipes import Augment
+from tests.test_training import linear_generator
+
+photos = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), np.uint8)
+batches = tf.data.Dataset.from_tensor_slices(photos).batch(8)
+found = []
+for number, strategy in enumerate((tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
+    folder = Path(sys.argv[1]) / str(number)
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        trainer = SupervisedTrainer(linear_generator(), get_space("lab"), augment=Augment(flip_horizontal=False))
+        trainer.compile(keras.optimizers.SGD(1e-3))
+    assert trainer.distribute_strategy.num_replicas_in_sync == number + 1
+    stopper = EarlyStopper("val_ab_mae", folder / "best.weights.h5")
+    callbacks = [
+        WeightAveraging(0.5), stopper, PhotoPreviews(photos[:2], folder / "previews"),
+        ResumableCheckpoint(folder / "checkpoint", minutes=0, early_stopper=stopper),
+    ]
+    history = trainer.fit(batches, epochs=3, validation_data=batches, callbacks=callbacks, verbose=0).history
+    assert len(list((folder / "previews").iterdir())) == 3
+    found.append([*trainer.generator.get_weights(), history["val_ab_mae"], history["g_total"]])
+for one, two in zip(*found, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+"""
+
+
+@pytest.mark.slow
+def test_fit_with_callbacks_on_two_devices_is_that_on_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FIT, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_two_workers_are_one_and_a_lost_one_ends_the_job(tmp_path):
     photos = write_photos(tmp_path / "photos")

@@ -20,7 +20,7 @@ SMALLEST_CELL = 128  # smaller photos are enlarged to be looked at
 def photo_grid(
     columns: dict[str, np.ndarray], smallest_cell: int = SMALLEST_CELL, upright_headings: bool = False
 ) -> Image.Image:
-    """Photos as a sheet: one column per heading, one row per photo.
+    """Arrange photos on a sheet: one column per heading, one row per photo.
 
     Args:
         columns: heading → rgb_u8 (N, S, S, 3), the same N photos in each.
@@ -46,19 +46,19 @@ def photo_grid(
 
 
 def colorized(generator: keras.Model, space: Space, rgb_u8: Tensor) -> np.ndarray:
-    """The system's colours of photos: rgb_u8 (N, S, S, 3) → rgb_u8 of the same shape, their own lightness kept."""
+    """Colorize photos with a generator: rgb_u8 (N, S, S, 3) in and out, their own lightness kept."""
     inputs, _ = space.split(rgb_from_u8(rgb_u8))
     prediction = generator(space.condition(inputs), training=False)
     return np.asarray(rgb_to_u8(space.colorize(inputs, prediction)))
 
 
 def decolorized(space: Space, rgb_u8: Tensor) -> np.ndarray:
-    """Photos without their colour, lightness kept: rgb_u8 (N, S, S, 3) in and out."""
+    """Remove the colour of photos and keep their lightness: rgb_u8 (N, S, S, 3) in and out."""
     return np.asarray(rgb_to_u8(grey(space.split(rgb_from_u8(rgb_u8))[0].lightness)))
 
 
 def colorized_columns(generator: keras.Model, space: Space, truth: np.ndarray, name: str) -> dict[str, np.ndarray]:
-    """Photos rgb_u8 (N, S, S, 3) as columns of a picture: grey, the system's colours, truth."""
+    """Make the columns of a picture of photos rgb_u8 (N, S, S, 3): grey, the system's colours, truth."""
     return {"grey": decolorized(space, truth), name: colorized(generator, space, truth), "truth": truth}
 
 

@@ -41,6 +41,7 @@ class Parallel:
 
     @property
     def is_chief(self) -> bool:
+        """Tell whether this process writes logs and weights."""
         return self.worker == 0
 
     def describe(self) -> str:
