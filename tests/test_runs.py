@@ -11,6 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_colorize.cli.interruption import Interruption
+from keras_colorize.data import open_source
+from keras_colorize.data.shard_files import write_shards
 from keras_colorize.errors import ColorizeError
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.generator import load_generator
@@ -130,6 +132,23 @@ def test_a_stopped_run_resumes_as_if_nothing_had_happened(finished, tmp_path, mo
     columns = ("step", "g_total", "d_real", "val_ab_mae")
     expected, got = ([[row.get(c) for c in columns] for row in read_log(f.log_file)] for f in (folder, stopped))
     assert got == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("record_format", ["tfrecord", "arrayrecord"])
+def test_a_run_on_shards_that_stops_and_resumes_is_the_run_on_their_folder(
+    finished, tmp_path, monkeypatch, record_format
+):
+    folder, photos = finished
+    source = open_source(str(photos), validation_fraction=0.2, test_fraction=0.2)
+    shards = write_shards(source, tmp_path / "shards", record_format=record_format, shard_bytes=9_000)
+    press_ctrl_c_during_step(3, monkeypatch)
+    train.start(tiny(shards.pattern, "data.memory_gib=0"), tmp_path / "runs", stop=Interruption())
+    monkeypatch.undo()
+    stopped = RunFolder.newest(tmp_path / "runs")
+    train.resume(stopped)
+    for ours, theirs in zip(weights(folder), weights(stopped), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 def test_a_finished_run_says_so(finished):

@@ -287,8 +287,8 @@ def test_what_is_no_source(tmp_path):
     for spec, message in {
         f"{tmp_path}/landscape": "no data at .*landscape'; did you mean 'landscapes'",
         "sampel": "no data at 'sampel'; did you mean 'sample'",
-        f"{tmp_path}/gone/deep": "no data at .*expected a folder, a list file, 'tfds:NAME', or 'sample'",
-        f"{tmp_path}/one.jpg": r"one.jpg' is a single file; expected a folder of photos or a list .*\(.txt or .csv\)",
+        f"{tmp_path}/gone/deep": "no data at .*a folder, a list file, a pattern of shards, 'tfds:NAME', or 'sample'",
+        f"{tmp_path}/one.jpg": r"one.jpg' is a single file; expected a folder of photos, a list .*\(.txt or .csv\)",
     }.items():
         with pytest.raises(ColorizeError, match=message):
             open_source(spec, **FRACTIONS)

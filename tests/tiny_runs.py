@@ -27,8 +27,8 @@ SETTINGS = (
 CLOCK = {"seconds", "images_per_second"}  # what no two runs agree on
 
 
-def tiny(photos: Path, *settings: str) -> Recipe:
-    """A small pix2pix on the photos of a folder."""
+def tiny(photos: Path | str, *settings: str) -> Recipe:
+    """A small pix2pix on the photos of a folder, or of shards."""
     return Recipe.load("unet_skip", [*SETTINGS, f"data.source='{photos}'", *settings])
 
 

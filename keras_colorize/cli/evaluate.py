@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", metavar="DIR", action="append", default=[], help="a run folder; may be repeated")
     parser.add_argument("--out", default="runs", help="the folder of the run folders (default: %(default)s)")
     parser.add_argument(
-        "--data", help="photos to measure instead of the runs' own: sample, a folder, a list file, tfds:NAME[/CONFIG]"
+        "--data",
+        help="photos to measure instead of the runs' own: sample, a folder, a list file, shards, tfds:NAME[/CONFIG]",
     )
     parser.add_argument(
         "--protocol",

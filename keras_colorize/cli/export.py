@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--vividness", type=float, default=1.0, metavar="X", help="built in (default: %(default)s)")
     parser.add_argument(
-        "--data", default="sample", help="photos to verify and calibrate with: sample (default), a folder, a list file"
+        "--data",
+        default="sample",
+        help="photos to verify and calibrate with: sample (default), a folder, a list file, shards",
     )
     parser.add_argument(
         "--max-megapixels", type=float, default=50.0, metavar="N", help="of a photo in a SavedModel (default: 50)"

@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", metavar="DIR", default="runs", help="the folder of the run folders (default: %(default)s)"
     )
     parser.add_argument(
-        "--data", help="photos to show instead of the run's own: sample, a folder, a list file, tfds:NAME[/CONFIG]"
+        "--data",
+        help="photos to show instead of the run's own: sample, a folder, a list file, shards, tfds:NAME[/CONFIG]",
     )
     parser.add_argument(
         "--photos", type=int, default=40, metavar="N", help="number of pairs that count (default: %(default)s)"

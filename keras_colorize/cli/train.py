@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the weights that the package has for the model: fine-tuning on photos of your own",
     )
     start.add_argument("--from-weights", metavar="FILE", help="start from a run's .weights.h5 or a packed .npz")
-    parser.add_argument("--data", help="sample (default), a folder, a list file, or tfds:NAME[/CONFIG]")
+    parser.add_argument(
+        "--data",
+        help="sample (default), a folder, a list file, shards such as 'DIR/NAME-*.tfrecord', or tfds:NAME[/CONFIG]",
+    )
     parser.add_argument("--out", default="runs", help="where run folders go (default: %(default)s)")
     parser.add_argument("--image-size", type=int, metavar="PIXELS")
     parser.add_argument("--batch-size", type=int, metavar="N")

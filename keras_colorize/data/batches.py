@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_colorize.data.splits import Photo
+from keras_colorize.data.splits import Packed, Photo
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Resize, read_photo
 
@@ -55,7 +55,7 @@ class PhotoSet:
     """The usable photos of one split, all of one size; `load_split` and `load_photos` make it.
 
     Attributes:
-        names: of the photos, in the order of `evaluation_batches`.
+        names: of the photos, in the order of `evaluation_batches`; those of records are made when they are asked for.
         left_out: the photos that the scan left out.
         remarks: photo → how its colours could not be read as they are, such as by a profile that is cut off.
         image_size: side S of the square photos in pixels.
@@ -72,12 +72,14 @@ class PhotoSet:
         workers: int,
         remarks: Mapping[str, str],
     ) -> None:
-        self.names = [photo.name for photo in photos]
+        self.names: Sequence[str] = (
+            photos.map(_name) if isinstance(photos, Packed) else [photo.name for photo in photos]
+        )
         self.left_out = list(left_out)
-        self.remarks = {name: remarks[name] for name in self.names if name in remarks}
+        self.remarks = dict(remarks)
         self.image_size = image_size
         self.in_memory = held is not None
-        self._photos = list(photos)
+        self._photos = photos if isinstance(photos, Packed) else list(photos)
         self._resize: Resize = resize
         self._held = held
         self._workers = workers
@@ -201,11 +203,15 @@ class PhotoSet:
         if held is not None and held.decoded[index]:
             return held.rgb_u8[index]
         photo = self._photos[index]
-        assert photo.path is not None
         with _calls as wanted:
             if not wanted:
                 return np.zeros((self.image_size, self.image_size, 3), np.uint8)
-            rgb_u8 = read_photo(photo.path, self.image_size, self._resize, box=photo.box)
+            try:
+                file = photo.file()
+            except OSError as error:
+                raise ColorizeError(f"{photo.name}: cannot be read ({error.strerror or error})") from error
+            name = photo.name if photo.path is None else None
+            rgb_u8 = read_photo(file, self.image_size, self._resize, box=photo.box, name=name)
         if held is not None:
             held.rgb_u8[index] = rgb_u8
             held.decoded[index] = True  # after the pixels, since another thread may look
@@ -275,6 +281,10 @@ class _Calls:
 
 
 _calls = _Calls()
+
+
+def _name(photo: Photo) -> str:
+    return photo.name
 
 
 def _as_tensor(aligned: np.ndarray) -> tf.Tensor:

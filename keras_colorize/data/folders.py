@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_colorize.data.splits import SPLITS, Photo, Source, Split, carve, counted, divide
+from keras_colorize.data.shards import names_shards
+from keras_colorize.data.splits import SPLIT_WORDS, SPLITS, Photo, Source, Split, carve, counted, divide
 from keras_colorize.data.walk import walk_photos
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
@@ -14,11 +15,6 @@ from keras_colorize.images import readable_suffixes
 
 LIST_SUFFIXES = (".txt", ".csv")
 
-_SPLIT_FOLDERS: dict[str, Split] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _COLOR_FOLDERS = ("color", "colour")
 _GREY_FOLDERS = ("gray", "grey")
 
@@ -53,6 +49,12 @@ def folder_source(root: Path, validation_fraction: float, test_fraction: float) 
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(5))
         notes.append(f"files that are no photos ignored: {len(walk.others):,} ({kinds})")
     if not walk.photos:
+        shard = next((file for file in walk.others if names_shards(file.name)), None)
+        if shard is not None:
+            raise ColorizeError(
+                f"no photos in folder '{root}', but shards; give a pattern of them, such as"
+                f" '{shard.parent}/*{shard.suffix}'"
+            )
         raise ColorizeError(
             f"no photos in folder '{root}' or the folders in it (looked for {' '.join(readable_suffixes())};"
             f" other files: {len(walk.others):,})"
@@ -80,7 +82,7 @@ def _split_folders(photos: Sequence[Photo], depth: int) -> tuple[dict[Split, lis
     elsewhere: list[Photo] = []
     for photo in photos:
         folders = photo.name.split("/")[:-1]
-        split = _SPLIT_FOLDERS.get(folders[depth].lower()) if len(folders) > depth else None
+        split = SPLIT_WORDS.get(folders[depth].lower()) if len(folders) > depth else None
         (own[split] if split else elsewhere).append(photo)
     return own, elsewhere
 

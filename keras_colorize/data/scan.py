@@ -2,7 +2,8 @@
 
 The scan leaves out grey photos and files that do not decode, each by name. Where the pixels fit into memory they stay
 there, and no photo is decoded a second time. What the scan found is kept in a cache: the next one decodes only photos
-that are new or have changed, and a training that starts again begins at once.
+that are new or have changed, and a training that starts again begins at once. Photos that were checked when they were
+written into shards need no scan.
 """
 
 import shutil
@@ -19,8 +20,8 @@ from typing import TypeVar
 import numpy as np
 
 from keras_colorize.data.batches import GREY, HeldPixels, LeftOut, PhotoSet, evenly_spaced, tally
-from keras_colorize.data.scan_cache import Finding, ScanCache, Version
-from keras_colorize.data.splits import Photo, Source, Split
+from keras_colorize.data.scan_cache import Finding, ScanCache
+from keras_colorize.data.splits import Photo, Source, Split, Version, subset
 from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
 from keras_colorize.images import Resize, is_grey, read_photo
@@ -81,7 +82,8 @@ def load_split(
 ) -> PhotoSet:
     """Look at every photo of a split and keep those that can be used.
 
-    Photos are decoded in threads, except those that the cache knows from an earlier scan.
+    Photos are decoded in threads, except those that the cache knows from an earlier scan. No photo is decoded where the
+    source says that all of them were checked before.
 
     Args:
         source: from `open_source`.
@@ -98,6 +100,7 @@ def load_split(
 
     Raises:
         ColorizeError: the split is empty, none of its photos can be used, or the temporary file finds no room.
+        OSError: a shard can no longer be read.
     """
     photos = source.items(split)
     if not photos:
@@ -105,15 +108,16 @@ def load_split(
     if limit is not None:
         if limit < 1:
             raise ColorizeError(f"limit is {limit}: expected at least 1 photo")
-        photos = [photos[n] for n in evenly_spaced(len(photos), limit)]
+        photos = subset(photos, np.asarray(evenly_spaced(len(photos), limit)))
     workers = workers or processors()
     shape = (len(photos), image_size, image_size, 3)
     fits = int(np.prod(shape)) <= memory_limit_bytes
     pixels = _memory_array(shape) if fits else None if source.reopens else _temporary_array(shape)
 
-    def look(photo: Photo, file: Path | BytesIO, version: Version | None) -> _Look:
+    def look(photo: Photo, file: Path | BytesIO | None, version: Version | None) -> _Look:
         told: list[str] = []
         try:
+            file = photo.file() if file is None else file
             rgb_u8 = read_photo(file, image_size, resize, box=photo.box, name=photo.name, remarks=told)
         except ColorizeError as error:
             return _Look(photo, Finding(str(error).removeprefix(f"{photo.name}: ")), version)
@@ -121,36 +125,43 @@ def load_split(
         return _Look(photo, Finding(reason, "; ".join(told) or None), version, rgb_u8)
 
     def looks(cache: ScanCache) -> Iterator[_Look | Callable[[], _Look]]:
-        for photo, file in source.open(split, photos):
+        # Photos that can be opened at any time are opened in the threads: an object store answers slowly.
+        opened: Iterable[tuple[Photo, Path | BytesIO | None]]
+        opened = ((photo, None) for photo in photos) if source.reopens else source.open(split, photos)
+        for photo, file in opened:
             version, finding = cache.find(photo)
             yield partial(look, photo, file, version) if finding is None else _Look(photo, finding)
 
-    kept: list[Photo] = []
+    usable = np.ones(len(photos), bool)
     left_out: list[LeftOut] = []
     remarks: dict[str, str] = {}
     decoded = _memory_array((len(photos),)).view(bool)
     decoded[:] = False
-    with ScanCache(image_size, resize, drop_grey) as cache:
-        for done, seen in enumerate(_in_order(looks(cache), workers), 1):
-            photo, finding = seen.photo, seen.finding
-            cache.add(photo, seen.version, finding)
-            if finding.reason:
-                left_out.append(LeftOut(photo.name, finding.reason))
-            else:
-                if finding.remark:
-                    remarks[photo.name] = finding.remark
-                if pixels is not None and seen.rgb_u8 is not None:
-                    pixels[len(kept)] = seen.rgb_u8
-                    decoded[len(kept)] = True
-                kept.append(photo)
-            if progress:
-                progress(done, len(photos))
-    if not kept:
+    if not source.checked(drop_grey):
+        row = 0
+        with ScanCache(image_size, resize, drop_grey) as cache:
+            for done, seen in enumerate(in_order(looks(cache), workers), 1):
+                photo, finding = seen.photo, seen.finding
+                cache.add(photo, seen.version, finding)
+                usable[done - 1] = not finding.reason
+                if finding.reason:
+                    left_out.append(LeftOut(photo.name, finding.reason))
+                else:
+                    if finding.remark:
+                        remarks[photo.name] = finding.remark
+                    if pixels is not None and seen.rgb_u8 is not None:
+                        pixels[row] = seen.rgb_u8
+                        decoded[row] = True
+                    row += 1
+                if progress:
+                    progress(done, len(photos))
+    if not usable.any():
         broken = next((f"; {out.name}: {out.reason}" for out in left_out if out.reason != GREY), "")
         raise ColorizeError(
             f"{source.description}: none of the {len(photos):,} photos for '{split}' can be used:"
             f" {tally(left_out)}{broken}"
         )
+    kept = subset(photos, np.flatnonzero(usable))
     held = None if pixels is None else HeldPixels(pixels[: len(kept)], decoded[: len(kept)])
     return PhotoSet(kept, left_out, image_size, resize, held, workers, remarks)
 
@@ -165,7 +176,7 @@ class _Look:
     rgb_u8: np.ndarray | None = None
 
 
-def _in_order(items: Iterable[_R | Callable[[], _R]], workers: int) -> Iterator[_R]:
+def in_order(items: Iterable[_R | Callable[[], _R]], workers: int) -> Iterator[_R]:
     """Yield results in order, and call those items that are calls in threads.
 
     Only a few results wait, since a data set may be larger than memory.

@@ -3,21 +3,19 @@
 import contextlib
 import os
 import sqlite3
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import PIL
 import platformdirs
 
-from keras_colorize.data.splits import Photo
+from keras_colorize.data.splits import Photo, Version
 from keras_colorize.images import Resize
 
-_SETTLED_SECONDS = 2.0  # a file that changed more recently may change again within the clock's resolution
 _ROWS_AT_ONCE = 1_000
 _BUSY_SECONDS = 10.0  # to wait for another process that writes
 # Counts up when the reader comes to another finding about the same file.
-_READER = 1
+READER_VERSION = 1
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS findings (
@@ -40,14 +38,6 @@ class Finding:
     remark: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """The size in bytes and the time of change in nanoseconds by which another version of a file is known."""
-
-    size: int
-    modified: int
-
-
 class ScanCache:
     """Findings of earlier scans with the same settings, by path; a changed file has none.
 
@@ -62,20 +52,20 @@ class ScanCache:
     """
 
     def __init__(self, image_size: int, resize: Resize, drop_grey: bool, file: Path | None = None) -> None:
-        self._reader = f"{_READER}, Pillow {PIL.__version__}"
+        self._reader = f"{READER_VERSION}, Pillow {PIL.__version__}"
         self._settings = f"{image_size} {resize} {'color' if drop_grey else 'all'}"
         self._new: list[tuple[str, str, bytes, int, int, str | None, str | None]] = []
         self._database = _open(file or cache_folder() / "scan.sqlite")
 
     def find(self, photo: Photo) -> tuple[Version | None, Finding | None]:
         """Look a photo up: the version of its file, and the finding about this version, if there is one."""
-        version = _version(photo)
+        version = photo.version()
         if version is None or self._database is None:
             return version, None
         try:
             row = self._database.execute(
                 "SELECT size, modified, reason, remark FROM findings WHERE reader = ? AND settings = ? AND path = ?",
-                (self._reader, self._settings, _key(photo)),
+                (self._reader, self._settings, photo.key()),
             ).fetchone()
         except sqlite3.Error:
             self._give_up()
@@ -92,9 +82,9 @@ class ScanCache:
             version: of its file before it was looked at, from `find`.
             finding: about this version.
         """
-        if version is None or self._database is None or time.time_ns() - version.modified < _SETTLED_SECONDS * 1e9:
+        if version is None or self._database is None or not version.settled:
             return
-        row = (self._reader, self._settings, _key(photo), version.size, version.modified)
+        row = (self._reader, self._settings, photo.key(), version.size, version.modified)
         self._new.append((*row, finding.reason, finding.remark))
         if len(self._new) >= _ROWS_AT_ONCE:
             self._write()
@@ -149,20 +139,3 @@ def _open(file: Path) -> sqlite3.Connection | None:
             with contextlib.suppress(OSError):
                 file.unlink()
     return None
-
-
-def _version(photo: Photo) -> Version | None:
-    if photo.path is None:
-        return None
-    try:
-        status = os.stat(photo.path)
-    except OSError:
-        return None
-    return Version(status.st_size, status.st_mtime_ns)
-
-
-def _key(photo: Photo) -> bytes:
-    """Name a photo, or a part of it, by its path from the root."""
-    assert photo.path is not None
-    key = os.fsencode(os.path.abspath(photo.path))
-    return key if photo.box is None else key + b"\0" + " ".join(map(repr, photo.box)).encode()

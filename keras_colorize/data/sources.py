@@ -1,9 +1,10 @@
-"""The source of photos that a name stands for: the packaged sample, a folder, a list file, a TFDS data set."""
+"""The source of photos that a name stands for: the packaged sample, a folder, a list file, shards, a TFDS data set."""
 
 from pathlib import Path
 
 from keras_colorize.data.folders import LIST_SUFFIXES, folder_source, list_source
 from keras_colorize.data.sample import sample_source
+from keras_colorize.data.shards import ShardSource, names_shards
 from keras_colorize.data.splits import Source
 from keras_colorize.data.tfds import TfdsSource
 from keras_colorize.errors import ColorizeError, did_you_mean
@@ -23,7 +24,8 @@ def open_source(spec: str, *, validation_fraction: float, test_fraction: float) 
     """Find the photos that `spec` stands for, and divide them into splits.
 
     Args:
-        spec: `sample`, a folder, a list file (.txt or .csv) or `tfds:NAME[/CONFIG][:VERSION]`.
+        spec: `sample`, a folder, a list file (.txt or .csv), a pattern of shards (`places-*.tfrecord`, `.arrayrecord`,
+            also on an object store) or `tfds:NAME[/CONFIG][:VERSION]`.
         validation_fraction: share of the photos in [0, 1) for validation, where the source has no such split.
         test_fraction: the same for the test.
 
@@ -48,13 +50,16 @@ def open_source(spec: str, *, validation_fraction: float, test_fraction: float) 
         return folder_source(path, validation_fraction, test_fraction)
     if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
         return list_source(path, validation_fraction, test_fraction)
+    if names_shards(spec):
+        return ShardSource(spec, validation_fraction, test_fraction)
     if path.is_file():
         raise ColorizeError(
-            f"data '{spec}' is a single file; expected a folder of photos or a list of them"
-            f" ({' or '.join(LIST_SUFFIXES)})"
+            f"data '{spec}' is a single file; expected a folder of photos, a list of them"
+            f" ({' or '.join(LIST_SUFFIXES)}) or shards (.tfrecord or .arrayrecord)"
         )
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = did_you_mean(path.name, [*beside, "sample"])
     raise ColorizeError(
-        f"no data at '{spec}'{near} (expected a folder, a list file, 'tfds:NAME', or 'sample' for the packaged photos)"
+        f"no data at '{spec}'{near} (expected a folder, a list file, a pattern of shards, 'tfds:NAME', or 'sample' for"
+        " the packaged photos)"
     )

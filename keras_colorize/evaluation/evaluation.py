@@ -241,7 +241,7 @@ def _assemble(
         data=data,
         protocol=protocol.name,
         image_size=image_size,
-        photos=photos.names,
+        photos=list(photos.names),
         rows=list(measured.rows),
         systems=names,
         columns=columns,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from keras_colorize.data import Photo, Source, Split, open_source
+from keras_colorize.data import Packed, Photo, Source, Split, open_source
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.images import Resize
 from keras_colorize.recipes import Data
@@ -86,7 +86,7 @@ class Selection(Source):
     """
 
     def __init__(self, source: Source, split: Split, photos: Sequence[Photo]) -> None:
-        super().__init__(source.description, {"train": [], "validation": [], "test": list(photos)})
+        super().__init__(source.description, {"train": [], "validation": [], "test": photos})
         self.taken_from: Split = split
         self.reopens = source.reopens
         self._source = source
@@ -94,6 +94,10 @@ class Selection(Source):
     def open(self, split: Split, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Path | BytesIO]]:
         """Pass over some of the photos once; see `Source.open`."""
         return self._source.open(self.taken_from, photos)
+
+    def checked(self, drop_grey: bool) -> bool:
+        """Tell whether the photos need no scan; see `Source.checked`."""
+        return self._source.checked(drop_grey)
 
 
 @dataclass(frozen=True)
@@ -124,13 +128,13 @@ def choose(protocol: Protocol, data: Data) -> PhotoChoice:
     held_out: tuple[Split, ...] = ("validation", "test", "train")
     split = next(split for split in held_out if source.items(split))
     photos = source.items(split)
-    if source.reopens:  # records have no file names and stay in their own order
+    if source.reopens and not isinstance(photos, Packed):  # records have no file names and stay in their own order
         # Sorted by file name and not by path: ImageNet's validation photos often lie in a folder per class, so that the
         # first 5,000 paths hold only a tenth of the classes.
-        photos.sort(key=lambda photo: (PurePosixPath(photo.name).name, photo.name))
+        photos = sorted(photos, key=lambda photo: (PurePosixPath(photo.name).name, photo.name))
     return _chosen(source, split, photos[: protocol.count])
 
 
-def _chosen(source: Source, split: Split, photos: list[Photo]) -> PhotoChoice:
+def _chosen(source: Source, split: Split, photos: Sequence[Photo]) -> PhotoChoice:
     training = source.items("train") if split != "train" else []
     return PhotoChoice(Selection(source, split, photos), Selection(source, "train", training))

@@ -100,7 +100,7 @@ def load_photos(data: str, size: int, square: int | None) -> VerificationPhotos:
     """Load held-out photos for the comparison and training photos for the calibration.
 
     Args:
-        data: photos as for training: `sample`, a folder, a list, `tfds:…`.
+        data: photos as for training: `sample`, a folder, a list, shards, `tfds:…`.
         size: side of the squares for calibration, in pixels.
         square: side of the squares to compare on; None keeps the photos' shapes.
 

@@ -35,8 +35,8 @@ class Data:
     """Photos, their size and their splits.
 
     Attributes:
-        source: "sample" (photos that scikit-image packages), a folder, a list file (.txt, .csv), or
-            tfds:NAME[/CONFIG][:VERSION].
+        source: "sample" (photos that scikit-image packages), a folder, a list file (.txt, .csv), a pattern of shards
+            (DIR/NAME-*.tfrecord or .arrayrecord), or tfds:NAME[/CONFIG][:VERSION].
         image_size: side in pixels of the square photos that the network learns from.
         resize: how a photo becomes a square: "crop" takes the centre, "squash" scales both sides.
         batch_size: photos in a step, those of all devices together.
