@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_colorize.beam.run import run_to_end
 from keras_colorize.inference.colorizer import Colorizer
@@ -45,7 +45,7 @@ def run_film(
     path: str | Path,
     out: str | Path,
     settings: FilmSettings | None,
-    options: Any,
+    options: PipelineOptions,
     found: Advance = lambda done, total: None,
     advance: Advance = lambda done, total: None,
 ) -> FilmResult:

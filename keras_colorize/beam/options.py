@@ -5,9 +5,12 @@ import importlib
 import importlib.util
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from keras_colorize.errors import ColorizeError, did_you_mean
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
 
 _LOCAL = {"DirectRunner", "SwitchingDirectRunner", "FnApiRunner", "BundleBasedDirectRunner"}
 # The job servers of these have options that Beam's Python side does not know.
@@ -27,7 +30,7 @@ def check_installed() -> None:
         raise ColorizeError('`runner` needs apache_beam: pip install "keras-colorize[beam]"')
 
 
-def pipeline_options(runner: str, given: Sequence[str]) -> Any:
+def pipeline_options(runner: str, given: Sequence[str]) -> "PipelineOptions":
     """Make Beam's `PipelineOptions`.
 
     Args:

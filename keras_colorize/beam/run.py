@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from keras_colorize.batch.plan import FolderSettings, Job
@@ -32,7 +32,7 @@ def work_folder(out: Path) -> Iterator[Path]:
 
 
 def run_pipeline(
-    jobs: Sequence[Job], out: Path, work: Path, model: Servable, settings: FolderSettings, options: Any
+    jobs: Sequence[Job], out: Path, work: Path, model: Servable, settings: FolderSettings, options: PipelineOptions
 ) -> Outcome:
     """Colorize what the jobs miss, and wait for the end.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -30,9 +29,10 @@ class SegmentEncoder:
         if settings.worst is not None:
             factor = settings.worst + (settings.best - settings.worst) * (quality - 1) / 99
             options["crf"] = str(round(factor))
-        self._container: Any = av.open(str(file), "w", format=settings.segment)
-        self._stream: Any = self._container.add_stream(settings.encoder, rate=film.rate, options=options)
-        context: Any = self._stream.codec_context
+        self._container = av.open(str(file), "w", format=settings.segment)
+        stream = self._container.add_stream(settings.encoder, rate=film.rate, options=options)
+        assert isinstance(stream, av.VideoStream)
+        self._stream, context = stream, stream.codec_context
         even = self._format.startswith("yuv42")
         self._odd = (film.height % 2 if even else 0, film.width % 2 if even else 0)
         context.height, context.width = film.height + self._odd[0], film.width + self._odd[1]
@@ -69,5 +69,5 @@ class SegmentEncoder:
         """End the file as it is."""
         self._container.close()
 
-    def _mux(self, packets: Sequence[Any]) -> None:
+    def _mux(self, packets: Sequence[av.Packet]) -> None:
         self._container.mux(packets)

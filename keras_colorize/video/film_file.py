@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.container import InputContainer
 from av.filter import Graph
 from av.video.reformatter import ColorTrc
 
@@ -27,11 +27,11 @@ _TONE_MAP = (
     ("format", "yuv420p10le"),
 )
 _PacketTime = tuple[int, bool]  # `pts` in units of the stream, and whether decoding failed
-_END: tuple[Any, bool] = (None, False)
+_END: tuple[av.VideoFrame | None, bool] = (None, False)
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path) -> InputContainer:
     """Open a file with PyAV.
 
     Raises:
@@ -45,7 +45,7 @@ def open_container(path: Path) -> Any:
         raise ColorizeError(f"'{path}' is no film that FFmpeg reads ({error.strerror})") from error
 
 
-def video_stream(container: Any, path: Path) -> Any:
+def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     """Return the film's first stream of pictures that is no cover.
 
     Raises:
@@ -63,7 +63,7 @@ def video_stream(container: Any, path: Path) -> Any:
 _ATTACHED = int(av.stream.Disposition.attached_pic)
 
 
-def _kinds(container: Any) -> str:
+def _kinds(container: InputContainer) -> str:
     return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing that FFmpeg knows"
 
 
@@ -81,6 +81,7 @@ class FilmFile:
         self._offset = 0  # the same in units of the stream
         with open_container(path) as container:
             stream = video_stream(container, path)
+            assert stream.time_base is not None
             first, interlaced = self._probe(container, stream)
             hdr = _HDR.get(int(first.color_trc), "")
             if hdr and not _maps_tones(stream):
@@ -96,7 +97,7 @@ class FilmFile:
                 width=first.height if turned else first.width,
                 height=first.width if turned else first.height,
                 rate=Fraction(rate),
-                time_base=Fraction(stream.time_base),
+                time_base=stream.time_base,
                 aspect=1 / aspect if turned else aspect,
                 bits=bits_of(first),
                 frames=stream.frames or (round(seconds * rate) if seconds else None),
@@ -131,16 +132,18 @@ class FilmFile:
                 container.seek(self.start + round(max(time, 0.0) * 1e6))
             yield from self._frames(container, 0)
 
-    def _frames(self, container: Any, first: int) -> Iterator[FilmFrame]:
+    def _frames(self, container: InputContainer, first: int) -> Iterator[FilmFrame]:
         """Yield the frames of an open container from a number on, counted from where it stands."""
         stream = video_stream(container, self.path)
         film = self.format
         step = round(1 / (film.rate * film.time_base)) or 1
         packets: list[_PacketTime] = []
-        number, last, shown, was_damaged = 0, None, None, False
+        number, last, was_damaged = 0, None, False
+        shown: av.VideoFrame | None = None
         repeated = -1  # the last time at which a frame was given again
 
         def frame_at(pts: int, damaged: bool) -> FilmFrame:
+            assert shown is not None
             return FilmFrame(number, pts, float(pts * film.time_base), pixels_of(shown, film), damaged)
 
         whole = self._filtered(self._decoded(container, stream, packets), stream)
@@ -167,9 +170,10 @@ class FilmFile:
                 yield frame_at(pts, damaged)
             number += 1
 
-    def _film_time(self, decoded: Any) -> int:
+    def _film_time(self, decoded: av.VideoFrame) -> int:
         """Return the time of a decoded frame in units of the film's time base."""
-        return round(decoded.pts * Fraction(decoded.time_base) / self.format.time_base) - self._offset
+        assert decoded.pts is not None and decoded.time_base is not None
+        return round(decoded.pts * decoded.time_base / self.format.time_base) - self._offset
 
     def _gaps(
         self, packets: "list[_PacketTime]", last: int | None, until: int | None, step: int
@@ -209,7 +213,7 @@ class FilmFile:
                 if frame is not None and not frame.is_corrupt:
                     yield pixels_of(frame, self.format)
 
-    def _probe(self, container: Any, stream: Any) -> tuple[Any, bool]:
+    def _probe(self, container: InputContainer, stream: av.VideoStream) -> tuple[av.VideoFrame, bool]:
         """Return the first frame, and whether any of the first few is interlaced."""
         first, interlaced = None, False
         for number, (frame, _) in enumerate(self._decoded(container, stream, [])):
@@ -222,7 +226,9 @@ class FilmFile:
             raise ColorizeError(f"'{self.path}' has no frame that decodes: it is empty, damaged or encrypted")
         return first, interlaced
 
-    def _decoded(self, container: Any, stream: Any, packets: "list[_PacketTime]") -> Iterator[tuple[Any, bool]]:
+    def _decoded(
+        self, container: InputContainer, stream: av.VideoStream, packets: "list[_PacketTime]"
+    ) -> Iterator[tuple[av.VideoFrame, bool]]:
         """Decode all frames, each with whether it is damaged: from a packet that fails up to the next key frame.
 
         Args:
@@ -232,9 +238,10 @@ class FilmFile:
         # One thread: the steps after this one have the other processors, and an error comes with its own packet.
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.output_corrupt
+        time_base = stream.time_base or Fraction(1)
 
         def seconds(pts: int | None) -> float:
-            return 0.0 if pts is None else float((pts - self._offset) * stream.time_base)
+            return 0.0 if pts is None else float((pts - self._offset) * time_base)
 
         broken_from: float | None = None
         when: int | None = None
@@ -257,7 +264,9 @@ class FilmFile:
                     broken_from = None
                 yield frame, frame.is_corrupt or (broken_from is not None and time >= broken_from)
 
-    def _filtered(self, decoded: Iterator[tuple[Any, bool]], stream: Any) -> Iterator[tuple[Any, bool]]:
+    def _filtered(
+        self, decoded: Iterator[tuple[av.VideoFrame, bool]], stream: av.VideoStream
+    ) -> Iterator[tuple[av.VideoFrame, bool]]:
         """Join the fields of frames that have two, and map the light of HDR to BT.709, by FFmpeg's filters."""
         film = self.format
         filters = [*([_DEINTERLACE] if film.interlaced else ()), *(_TONE_MAP if film.hdr else ())]
@@ -267,7 +276,7 @@ class FilmFile:
         graph = _filter_graph(stream, filters)
         waiting: list[bool] = []
 
-        def ready() -> Iterator[tuple[Any, bool]]:
+        def ready() -> Iterator[tuple[av.VideoFrame, bool]]:
             while True:
                 try:
                     frame = graph.vpull()
@@ -282,7 +291,7 @@ class FilmFile:
         graph.vpush(None)
         yield from ready()
 
-    def _check_size(self, frame: Any, pts: int) -> None:
+    def _check_size(self, frame: av.VideoFrame, pts: int) -> None:
         size = (frame.height, frame.width) if self.format.rotation % 180 else (frame.width, frame.height)
         if size != (self.format.width, self.format.height):
             raise ColorizeError(
@@ -291,13 +300,13 @@ class FilmFile:
             )
 
 
-def _seconds(container: Any, stream: Any) -> float | None:
-    if stream.duration:
+def _seconds(container: InputContainer, stream: av.VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None
 
 
-def _filter_graph(stream: Any, filters: Sequence[tuple[str, str]]) -> Graph:
+def _filter_graph(stream: av.VideoStream, filters: Sequence[tuple[str, str]]) -> Graph:
     """Join filters of FFmpeg, each with its options, into a graph that takes the frames of a stream."""
     graph = Graph()
     last = graph.add_buffer(template=stream)
@@ -309,7 +318,7 @@ def _filter_graph(stream: Any, filters: Sequence[tuple[str, str]]) -> Graph:
     return graph
 
 
-def _maps_tones(stream: Any) -> bool:
+def _maps_tones(stream: av.VideoStream) -> bool:
     """Tell whether FFmpeg is new enough to map HDR to BT.709."""
     try:
         _filter_graph(stream, _TONE_MAP)

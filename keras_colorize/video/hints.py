@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +29,7 @@ CarriedHints = dict[int, "list[Hint]"]
 class _Track:
     """A hint on its way: its place in the network's frame, right and down."""
 
-    hint: Any
+    hint: "Hint"
     x: float
     y: float
 
@@ -95,11 +95,11 @@ def _carry_back(
             carried.setdefault(number, []).append(_hint_at(track, framed))
 
 
-def _moment(hint: Any, source: FilmSource) -> float:
+def _moment(hint: "Hint", source: FilmSource) -> float:
     """Return the number of the frame from which a hint holds; about it where the hint has a time."""
-    if getattr(hint, "frame", None) is not None:
-        return float(hint.frame)
-    time = getattr(hint, "time", None)
+    frame, time = getattr(hint, "frame", None), getattr(hint, "time", None)
+    if frame is not None:
+        return float(frame)
     return 0.0 if time is None else float(time * source.format.rate)
 
 
@@ -113,7 +113,7 @@ def _moved(tracks: list[_Track], flow: np.ndarray, known: np.ndarray) -> Iterato
             yield replace(track, x=track.x + float(right), y=track.y + float(down))
 
 
-def _hint_at(track: _Track, framed: "Frame") -> Any:
+def _hint_at(track: _Track, framed: "Frame") -> "Hint":
     """Return a track's hint at its place in the film, which is moved to the edge of the picture if it is beyond it."""
     rows, columns = framed.picture
     x = (track.x + 0.5 - framed.columns.start) * _scale(columns, framed.columns) + columns.start - 0.5

@@ -5,10 +5,11 @@ import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer, OutputContainer
+from av.stream import Stream
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import written_whole
@@ -48,11 +49,11 @@ def _muxer(out: Path) -> str:
     return {".mkv": "matroska", ".mov": "mov"}.get(out.suffix.lower(), "mp4")
 
 
-def _codec_name(stream: Any) -> str:
+def _codec_name(stream: Stream) -> str:
     return stream.codec_context.name if stream.codec_context is not None else "an unknown codec"
 
 
-def _fits(stream: Any, container: Any) -> bool:
+def _fits(stream: Stream, container: av.ContainerFormat) -> bool:
     """Tell whether a container takes a stream, by writing a header that has it."""
     try:
         with av.open(io.BytesIO(), "w", format=container.name) as trial:
@@ -103,12 +104,17 @@ def join(parts: Sequence[Path], times: np.ndarray, source: FilmSource, out: Path
             _interleave(target, packets, pictures, others)
 
 
-def _interleave(target: Any, packets: Iterator[Any], pictures: Any, others: Iterator[tuple[Any, Any]]) -> None:
+def _interleave(
+    target: OutputContainer,
+    packets: Iterator[av.Packet],
+    pictures: av.VideoStream,
+    others: Iterator[tuple[av.Packet, Stream]],
+) -> None:
     """Write two series of packets in the order of their times."""
     waiting = next(packets, None)
     for packet, stream in others:
         time = (packet.dts or 0) * Fraction(packet.time_base)
-        while waiting is not None and waiting.dts * Fraction(waiting.time_base) <= time:
+        while waiting is not None and (waiting.dts or 0) * Fraction(waiting.time_base) <= time:
             waiting.stream = pictures
             target.mux_one(waiting)
             waiting = next(packets, None)
@@ -120,7 +126,7 @@ def _interleave(target: Any, packets: Iterator[Any], pictures: Any, others: Iter
         waiting = next(packets, None)
 
 
-def _pictures(parts: Sequence[Path], times: np.ndarray, film: FilmFormat, step: int) -> Iterator[Any]:
+def _pictures(parts: Sequence[Path], times: np.ndarray, film: FilmFormat, step: int) -> Iterator[av.Packet]:
     """Yield the packets of all segments, with times to decode at that rise over their borders too.
 
     A packet is decoded when the frame that is so many places before it is shown; each encoder begins anew to count
@@ -145,11 +151,13 @@ def _pictures(parts: Sequence[Path], times: np.ndarray, film: FilmFormat, step: 
 def _ranks(part: Path) -> np.ndarray:
     """Return for each packet of a segment the place at which its frame is shown."""
     with av.open(str(part)) as container:
-        shown: list[Any] = [packet.pts for packet in container.demux(container.streams.video[0]) if packet.size]
-    return np.argsort(np.argsort(shown))
+        shown = [packet.pts for packet in container.demux(container.streams.video[0]) if packet.size]
+    return np.argsort(np.argsort(np.array(shown)))
 
 
-def _others(container: Any, copies: dict[int, Any], start: int, end: Fraction | None) -> Iterator[tuple[Any, Any]]:
+def _others(
+    container: InputContainer, copies: dict[int, Stream], start: int, end: Fraction | None
+) -> Iterator[tuple[av.Packet, Stream]]:
     """Yield the packets that are copied, each with its new stream, from the film's beginning to its end."""
     streams = [stream for stream in container.streams if stream.index in copies]
     if not streams:
@@ -170,7 +178,9 @@ def _others(container: Any, copies: dict[int, Any], start: int, end: Fraction | 
 _OWN_LABELS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 
 
-def _copy_labels(container: Any, target: Any, stream: Any, pictures: Any) -> None:
+def _copy_labels(
+    container: InputContainer, target: OutputContainer, stream: av.VideoStream, pictures: av.VideoStream
+) -> None:
     """Copy titles, languages, dates and chapters."""
     for labels, copies in ((container.metadata, target.metadata), (stream.metadata, pictures.metadata)):
         copies.update({name: value for name, value in labels.items() if name.lower() not in _OWN_LABELS})
@@ -188,7 +198,7 @@ class _reported:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, av.error.FFmpegError) and not (isinstance(error, OSError) and error.errno in _OF_SYSTEM):
             raise ColorizeError(f"'{self._out}' cannot be written ({error.strerror})") from error
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from keras_colorize.video.writer import FilmWriter
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
+    from keras_colorize.inference.reference import ReferencePhoto
 
 _ROOM_LEFT = 200_000_000  # bytes that are never filled
 
@@ -190,11 +191,11 @@ def _size(path: Path) -> int | None:
 
 def _description(
     colorizer: "Colorizer", source: FilmSource, settings: FilmSettings, codec: str | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Name all that decides how a film comes out."""
     names = ("vividness", "edges", "steady", "quality", "preview", "fps")
     hints = scaled_hints(colorizer, source, settings)
-    reference: Any = settings.reference
+    reference = cast("ReferencePhoto | None", settings.reference)
     return {
         "the film": f"{source.path.name}, {_size(source.path) or source.format.frames:,}",
         "model": f"{colorizer.name} ({digest_of(colorizer.generator.get_weights())})",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.inference.frame import Frame
     from keras_colorize.inference.hints import Hint
+    from keras_colorize.inference.reference import ReferencePhoto
 
 EVERY = 2  # [choice] The network is asked about every second frame: more cost time and bring nothing (docs/film.md).
 BATCH = 8  # frames in one call of the network; segments of a scene are a multiple of it
@@ -263,7 +264,7 @@ def _opinions(
         if settings.reference is None:
             predicted = colorizer.predict([framed[number] for number in asked], settings.vividness)
         else:
-            reference: Any = settings.reference
+            reference = cast("ReferencePhoto", settings.reference)
             predicted = [colorizer.predict_like(framed[number], reference, settings.vividness) for number in asked]
         chroma = dict(zip(asked, predicted, strict=True))
         last: np.ndarray | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from keras_colorize.video.source import FilmSource
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
+    from keras_colorize.inference.hint_files import HintSet
     from keras_colorize.inference.hints import Hint
 
 _SAMPLES = 12  # frames of a film in which a plain border is looked for
@@ -27,7 +28,7 @@ def with_reference(colorizer: "Colorizer", settings: FilmSettings) -> FilmSettin
     Raises:
         ColorizeError: it is grey or no photo, or the network takes no reference.
     """
-    given: Any = settings.reference
+    given = settings.reference
     if given is None or hasattr(given, "place_colors"):
         return settings
     return replace(settings, reference=colorizer.reference(given))
@@ -39,14 +40,12 @@ def scaled_hints(colorizer: "Colorizer", source: FilmSource, settings: FilmSetti
     Raises:
         ColorizeError: one lies outside the film, or the network takes none.
     """
-    given: Any = settings.hints
-    hints = getattr(given, "hints", given)
-    if not hints:
+    given = settings.hints
+    if not getattr(given, "hints", given):
         return ()
     colorizer.check_takes_hints()
     height, width = source.format.height, source.format.width
-    if hints is not given:
-        hints = given.scaled(height, width)
+    hints = cast("HintSet", given).scaled(height, width) if hasattr(given, "hints") else given
     for hint in hints:
         if not (-0.5 <= hint.x <= width - 0.5 and -0.5 <= hint.y <= height - 0.5):
             raise ColorizeError(f"the hint at {hint.place} lies outside the film of {width}×{height} pixels")

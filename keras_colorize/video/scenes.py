@@ -96,7 +96,7 @@ class ScenePlan:
         )
 
 
-def _scene_line(scene: Scene) -> dict[str, Any]:
+def _scene_line(scene: Scene) -> dict[str, object]:
     hints = {
         number: [(hint.x, hint.y, hint.color, hint.radius) for hint in hints] for number, hints in scene.hints.items()
     }

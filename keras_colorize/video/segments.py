@@ -33,7 +33,7 @@ class Segments:
         self._out = out
         self._description = self.folder / _DESCRIPTION
 
-    def claim(self, description: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
+    def claim(self, description: Mapping[str, object], resume: bool, overwrite: bool) -> None:
         """Check that segments may be written here, and remove those that are to be replaced.
 
         Args:
@@ -57,7 +57,7 @@ class Segments:
         if begun:
             self._compare(description)
 
-    def begin(self, description: Mapping[str, Any]) -> None:
+    def begin(self, description: Mapping[str, object]) -> None:
         """Make the folder, write down what its segments are of, and remove files that a kill left half written.
 
         Raises:
@@ -109,7 +109,7 @@ class Segments:
         with np.load(self._state(number)) as kept:
             return {name: kept[name] for name in kept.files if name not in ("pts", "notes")}
 
-    def commit(self, number: int, pts: Iterable[int], state: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    def commit(self, number: int, pts: Iterable[int], state: Mapping[str, Any], notes: Mapping[str, object]) -> None:
         """Count a segment as done, whose pictures have just been written."""
         file = self._state(number)
         with written_whole(file, self.unfinished(file)) as temporary, temporary.open("wb") as stream:
@@ -127,7 +127,7 @@ class Segments:
     def _state(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
 
-    def _compare(self, description: Mapping[str, Any]) -> None:
+    def _compare(self, description: Mapping[str, object]) -> None:
         kept = json.loads(self._description.read_text(encoding="utf-8"))
         for name, value in _texts(description).items():
             if kept.get(name) != value:
@@ -137,11 +137,11 @@ class Segments:
                 )
 
 
-def _texts(description: Mapping[str, Any]) -> dict[str, str]:
+def _texts(description: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in description.items()}
 
 
-def digest_of(arrays: Any) -> str:
+def digest_of(arrays: Iterable[np.ndarray]) -> str:
     """Return a short checksum of arrays."""
     digest = hashlib.sha256()
     for array in arrays:

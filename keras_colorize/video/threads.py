@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -14,13 +14,13 @@ def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
 
     What it raises is raised here. Whoever closes the generator stops the thread at its next item.
     """
-    passed: queue.Queue[tuple[bool, Any]] = queue.Queue(waiting)
+    passed: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(waiting)  # None is the end
     closed = threading.Event()
 
-    def give(done: bool, item: Any) -> bool:
+    def give(item: tuple[T] | BaseException | None) -> bool:
         while not closed.is_set():
             with suppress(queue.Full):
-                passed.put((done, item), timeout=0.1)
+                passed.put(item, timeout=0.1)
                 return True
         return False
 
@@ -28,12 +28,12 @@ def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
         iterator = iter(items)
         try:
             for item in iterator:
-                if not give(False, item):
+                if not give((item,)):
                     break
             else:
-                give(True, None)
+                give(None)
         except BaseException as error:
-            give(True, error)
+            give(error)
         finally:
             if isinstance(iterator, Generator):
                 iterator.close()
@@ -42,13 +42,12 @@ def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
     thread.start()
     try:
         while True:
-            done, item = passed.get()
-            if not done:
-                yield item
-            elif item is None:
+            item = passed.get()
+            if item is None:
                 return
-            else:
+            if isinstance(item, BaseException):
                 raise item
+            yield item[0]
     finally:
         closed.set()
         thread.join()
