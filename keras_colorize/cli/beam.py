@@ -51,14 +51,14 @@ def check(options: argparse.Namespace) -> None:
 
     if not options.runner and options.saved_model:
         raise ColorizeError("--saved-model goes with --runner, such as --runner DirectRunner: give both")
-    if not is_asked(options):
-        return
-    if options.samples != 1 or options.seed != 0:
+    if options.runner and (options.samples != 1 or options.seed != 0):
         raise ColorizeError(
             "--samples and --seed do not go with --runner, where an exported network gives one result: leave one away"
         )
-    if options.reference:
+    if options.runner and options.reference:
         raise ColorizeError("--reference does not go with --runner: leave one of the two away")
+    if not is_asked(options):
+        return
     from keras_colorize.export.servable import find_saved_model
 
     if options.saved_model:
