@@ -2,9 +2,12 @@
 
     python benchmarks/inference.py --repeats 7 --folder 64
 
-Photos are made from those that scikit-image packages: enlarged, grey, saved as JPEG, 12 and 1 megapixels. Start-up and
-compilation happen before the clock starts. `upsample` is the rest of `Colorizer.finish`: the guided filter, the
-enlargement, lightness, and copies.
+Photos are made from those that scikit-image packages: enlarged, grey and in colour, saved as JPEG, 12 and 1
+megapixels, and with --large 100 megapixels. Start-up and compilation happen before the clock starts. `outside` is the
+share of a photo's pixels whose predicted colour sRGB does not show, which the finish brings into the gamut.
+
+The script uses public steps of the Colorizer only, so that it also measures other versions of the package. To compare
+two, run it with PYTHONPATH on one and the other in turns.
 
     python benchmarks/inference.py --model pix2pix --pytorch
 
@@ -21,31 +24,31 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 import skimage.color
 import skimage.data
-import tensorflow as tf
 from PIL import Image
 
 from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.batch.plan import FolderSettings
+from keras_colorize.color.lab import lab_to_rgb, rgb_from_u8, rgb_to_lab
 from keras_colorize.defaults import DEFAULT_MODEL
 from keras_colorize.images import read_pictures, write_pictures
-from keras_colorize.inference import finish
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.frame import BLOCK
+from keras_colorize.inference.finish import frame_coefficients
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe, packaged_names
 
 SIZES = {"12 megapixels": (3000, 4000), "1 megapixel": (833, 1200)}
+LARGE = {"100 megapixels": (8660, 11547)}
 SCENES = (skimage.data.astronaut, skimage.data.chelsea, skimage.data.coffee, skimage.data.rocket)
-STAGES = ("decode", "frame", "network", "upsample", "Lab → RGB", "encode")
+STAGES = ("decode", "frame", "network", "finish", "encode")
 
 
 def load(model: str) -> Colorizer:
@@ -74,12 +77,15 @@ def timed(seconds: dict[str, float], stage: str, work: Callable[[], Any]) -> Any
     return result
 
 
-def convert_blocks(count: int) -> None:
-    """Lab → RGB alone, on so many blocks of made-up values."""
-    L = tf.fill((BLOCK,), 50.0)
-    coefficients = tf.fill((4, BLOCK), 0.5)
-    for _ in range(count):
-        finish._compiled_rgb(finish._compiled_lab(L, coefficients), "uint8").numpy()
+def outside(colorizer: Colorizer, file: Path) -> float:
+    """The share of a photo's pixels whose predicted colour lies outside the gamut, in a reduced copy."""
+    (picture,) = read_pictures(file)
+    frame = colorizer.frame(picture.pixels)
+    lines = frame_coefficients(frame, colorizer.predict([frame])[0])
+    small = Image.fromarray(picture.pixels).convert("RGB").resize((lines.shape[1], lines.shape[0]))
+    L = np.asarray(rgb_to_lab(rgb_from_u8(np.asarray(small))))[..., :1]
+    rgb = np.asarray(lab_to_rgb(np.concatenate([L, lines[..., :2] * L + lines[..., 2:]], axis=-1), clip=False))
+    return float(np.mean(np.any((rgb < -1e-4) | (rgb > 1 + 1e-4), axis=-1)))
 
 
 def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
@@ -88,10 +94,7 @@ def stages(colorizer: Colorizer, file: Path, out: Path) -> dict[str, float]:
     (picture,) = timed(seconds, "decode", lambda: list(read_pictures(file)))
     frame = timed(seconds, "frame", lambda: colorizer.frame(picture.pixels))
     (ab,) = timed(seconds, "network", lambda: colorizer.predict([frame]))
-    rows = max(1, BLOCK // picture.width)
-    timed(seconds, "Lab → RGB", lambda: convert_blocks(-(-picture.height // rows)))
-    picture.pixels = timed(seconds, "upsample", lambda: colorizer.finish(picture.pixels, frame, ab))
-    seconds["upsample"] -= seconds["Lab → RGB"]
+    picture.pixels = timed(seconds, "finish", lambda: colorizer.finish(picture.pixels, frame, ab))
     timed(seconds, "encode", lambda: write_pictures(out, [picture], overwrite=True))
     return seconds
 
@@ -144,6 +147,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=int, default=64, metavar="N", help="photos of 1 megapixel in a folder; 0: none"
     )
+    parser.add_argument("--large", action="store_true", help="a photo of 100 megapixels too")
     parser.add_argument("--pytorch", action="store_true", help="with --model pix2pix: the folder in PyTorch too")
     args = parser.parse_args()
     if args.pytorch and args.model != "pix2pix":
@@ -152,13 +156,13 @@ def main() -> None:
     colorizer = load(args.model)
     print(
         f"{colorizer.name} at {colorizer.image_size} pixels, {os.cpu_count()} CPUs ({platform.machine()}), load "
-        f"{os.getloadavg()[0]:.1f}; TensorFlow {tf.__version__}, Keras {keras.__version__}; "
+        f"{os.getloadavg()[0]:.1f}; TensorFlow {version('tensorflow')}, Keras {version('keras')}; "
         f"medians of {args.repeats}, ms"
     )
-    print(f"{'':24}" + "".join(f"{stage:>11}" for stage in (*STAGES, "all", "best")))
+    print(f"{'':24}" + "".join(f"{stage:>11}" for stage in (*STAGES, "all", "best", "outside")))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, (height, width) in SIZES.items():
+        for name, (height, width) in (SIZES | (LARGE if args.large else {})).items():
             for grey in (True, False):
                 file = folder / f"{height}-{grey}.jpg"
                 save_photo(file, SCENES[0](), height, width, grey)
@@ -166,7 +170,11 @@ def main() -> None:
                 wholes = [sum(turn.values()) for turn in turns]
                 figures = [statistics.median(turn[stage] for turn in turns) for stage in STAGES]
                 row = (*figures, statistics.median(wholes), min(wholes))
-                print(f"{name + (', grey' if grey else ', colour'):24}" + "".join(f"{1000 * f:11.0f}" for f in row))
+                print(
+                    f"{name + (', grey' if grey else ', colour'):24}"
+                    + "".join(f"{1000 * f:11.0f}" for f in row)
+                    + f"{outside(colorizer, file):11.1%}"
+                )
         if args.folder:
             (folder / "in").mkdir()
             for number in range(args.folder):

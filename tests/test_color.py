@@ -15,6 +15,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from keras_colorize.color import lab as color
 from keras_colorize.color.gamut import clip_chroma
+from keras_colorize.color.standards import XYZ_FROM_RGB
 from keras_colorize.errors import ColorizeError
 from tests.gamut import in_gamut
 
@@ -196,7 +197,7 @@ def test_gradients_are_finite_everywhere(jit: bool, rgb: np.ndarray, lab_box: np
 def test_gradients_at_black_are_the_straight_segments() -> None:
     # L = 24389/27 · Y there, and Y = sum of (row · rgb) / 12.92, whose weights sum to 1.
     at_black = slope(lambda rgb: color.rgb_to_lab(rgb)[..., 0], np.zeros(3))
-    np.testing.assert_allclose(at_black, 24389 / 27 / 12.92 * np.array(color.XYZ_FROM_RGB[1]), rtol=1e-5)
+    np.testing.assert_allclose(at_black, 24389 / 27 / 12.92 * np.array(XYZ_FROM_RGB[1]), rtol=1e-5)
     grey = slope(lambda L: color.lab_to_rgb(tf.stack([L, 0.0, 0.0]), clip=False)[1], np.array(0.0))
     assert grey == pytest.approx(12.92 * 27 / 24389, rel=1e-4)
 

@@ -12,9 +12,10 @@ from PIL import Image
 
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
+from keras_colorize.color.raster import STRIP, grey_lightness
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.finish import color_photo, color_photos, constant_coefficients, guided_coefficients
-from keras_colorize.inference.frame import BLOCK, frame_photo, grey_lightness, scaled_size
+from keras_colorize.inference.frame import frame_photo, scaled_size
 from tests.gamut import in_gamut
 
 WHITE = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -88,8 +89,8 @@ def test_strips_are_the_formula(shape, edges):
     assert difference.max() < 5
 
 
-@pytest.mark.parametrize("shape", [(3, BLOCK + 5), (BLOCK + 5, 1)])
-def test_a_row_or_column_longer_than_a_block(shape):
+@pytest.mark.parametrize("shape", [(3, STRIP + 5), (STRIP + 5, 1)])
+def test_a_row_or_column_longer_than_a_strip(shape):
     photo = random_photo(shape, "uint8")
     colored = color_photo(photo, plain(np.full((2, 2, 2), 20.0, "float32")))
     expected = np.asarray(lab_to_rgb(clip_chroma(np.dstack([lightness(photo), *np.full((2, *shape), 20.0)]))))
@@ -258,7 +259,6 @@ def test_a_hundred_megapixels_stay_in_bounds(grey):
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_photos_of_one_size_are_coloured_as_each_alone(dtype, channels):
     shape = (270, 310)
-    assert BLOCK // (shape[0] * shape[1]) == 3  # three share a block, the last two another
     photos = np.stack([random_photo((*shape, *channels), dtype, seed) for seed in range(5)])
     coefficients = np.random.default_rng(2).normal(0, 5, (5, 8, 12, 4)).astype("float32")
     together = color_photos(photos, coefficients)

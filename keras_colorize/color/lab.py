@@ -14,37 +14,18 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_colorize.color.standards import (
+    DELTA,
+    ENCODED_KNEE,
+    LAB_LIMIT,
+    LINEAR_KNEE,
+    OFFSET,
+    RGB_FROM_UNIT_XYZ,
+    SLOPE,
+    UNIT_XYZ_FROM_RGB,
+)
 from keras_colorize.errors import ColorizeError
 from keras_colorize.tensor import Tensor
-
-# XYZ of D65 for the 2° observer, Y = 1 (ASTM E308, as scikit-image has it).
-WHITE_D65 = (0.95047, 1.0, 1.08883)
-
-# [choice] Linear sRGB → XYZ. IEC 61966-2-1 prints this matrix to four digits. We take the six-digit matrix of
-# scikit-image and OpenCV, so that figures agree with theirs. Its rows sum to (0.950456, 1, 1.088754), which is not
-# exactly the white point: white has a = -0.0025, b = 0.0047, as in scikit-image.
-XYZ_FROM_RGB = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-
-# Linear RGB ↔ XYZ divided by the white point, which is all that CIELAB needs.
-UNIT_XYZ_FROM_RGB = (np.array(XYZ_FROM_RGB) / np.array(WHITE_D65)[:, None]).tolist()
-RGB_FROM_UNIT_XYZ = np.linalg.inv(UNIT_XYZ_FROM_RGB).tolist()
-
-# IEC 61966-2-1: below these values the curve is the straight line linear = encoded / 12.92.
-_ENCODED_KNEE = 0.04045
-LINEAR_KNEE = 0.0031308
-
-# CIE 15: f(t) is the cube root of t above δ³, and its tangent at δ³ below. scikit-image rounds the slope to 7.787 and
-# the knee to 0.008856, which makes a difference of up to 2e-4.
-DELTA = 6.0 / 29.0
-SLOPE = 1.0 / (3.0 * DELTA**2)
-_OFFSET = 4.0 / 29.0
-
-# Lab is cut to ±10,000, far beyond any colour, so that cubes and matrix products cannot overflow into inf - inf.
-LAB_LIMIT = 1e4
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -79,7 +60,7 @@ def lab_to_rgb(lab: Tensor, clip: bool = True) -> Tensor:
         ColorizeError: the last axis is not 3, or `lab` holds integers.
     """
     L, a, b = (ops.clip(channel, -LAB_LIMIT, LAB_LIMIT) for channel in channels(lab, "lab_to_rgb"))
-    linear = linear_rgb((L + 16.0) / 116.0, a, b)
+    linear = _linear_rgb((L + 16.0) / 116.0, a, b)
     rgb = ops.stack([_from_linear(channel) for channel in linear], axis=-1)
     return ops.clip(rgb, 0.0, 1.0) if clip else rgb
 
@@ -135,8 +116,8 @@ def _power(x: Tensor, exponent: float) -> Tensor:
 
 
 def _to_linear(x: Tensor) -> Tensor:
-    power = _power((ops.maximum(x, _ENCODED_KNEE) + 0.055) / 1.055, 2.4)
-    return ops.where(x > _ENCODED_KNEE, power, x / 12.92)
+    power = _power((ops.maximum(x, ENCODED_KNEE) + 0.055) / 1.055, 2.4)
+    return ops.where(x > ENCODED_KNEE, power, x / 12.92)
 
 
 def _from_linear(x: Tensor) -> Tensor:
@@ -146,14 +127,14 @@ def _from_linear(x: Tensor) -> Tensor:
 
 def _f(t: Tensor) -> Tensor:
     root = _power(ops.maximum(t, DELTA**3), 1.0 / 3.0)
-    return ops.where(t > DELTA**3, root, t * SLOPE + _OFFSET)
+    return ops.where(t > DELTA**3, root, t * SLOPE + OFFSET)
 
 
 def _f_inverse(f: Tensor) -> Tensor:
-    return ops.where(f > DELTA, f * f * f, (f - _OFFSET) / SLOPE)
+    return ops.where(f > DELTA, f * f * f, (f - OFFSET) / SLOPE)
 
 
-def linear_rgb(y: Tensor, a: Tensor, b: Tensor) -> list[Tensor]:
+def _linear_rgb(y: Tensor, a: Tensor, b: Tensor) -> list[Tensor]:
     """Compute linear R, G and B, not clipped, from y = f(Y) = (L + 16) / 116 and chroma in CIE units."""
     x = y + a / 500.0
     # As in scikit-image. This changes only dark yellows far outside the gamut, where Z would be negative.

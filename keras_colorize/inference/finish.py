@@ -7,19 +7,14 @@ needed beside photo and result. The Colorizer, evaluation and the workers of a p
 """
 
 import functools
-import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_colorize.color.gamut import clip_chroma
-from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_u8
-from keras_colorize.hardware import processors
-from keras_colorize.inference.frame import BLOCK, WHITE, Frame, grey_lightness
+from keras_colorize.inference.frame import Frame
+from keras_colorize.inference.strips import color_strips
 from keras_colorize.tensor import Tensor
 
 # Of the windows, in pixels and squared units of L at the network's size.
@@ -56,23 +51,8 @@ def frame_coefficients(frame: Frame, ab: np.ndarray, edges: bool = True) -> np.n
 def finish_photos(
     photos: Sequence[np.ndarray], frames: Sequence[Frame], chromas: Sequence[np.ndarray], edges: bool = True
 ) -> list[np.ndarray]:
-    """Finish each photo bit for bit as `finish_photo` does; small ones of one shape without a border share the work."""
-    alike: dict[object, list[int]] = {}
-    for number, (pixels, frame) in enumerate(zip(photos, frames, strict=True)):
-        place = (frame.rows.start, frame.rows.stop, frame.columns.start, frame.columns.stop)
-        bordered = pixels[frame.picture].shape != pixels.shape
-        alike.setdefault(number if bordered else (pixels.shape, pixels.dtype, frame.shape, place), []).append(number)
-    colored: dict[int, np.ndarray] = {}
-    for numbers in alike.values():
-        first = frames[numbers[0]]
-        if len(numbers) == 1:
-            colored[numbers[0]] = finish_photo(photos[numbers[0]], first, chromas[numbers[0]], edges)
-            continue
-        L = np.stack([frames[number].inputs.lightness for number in numbers])
-        lines = _lines(L, np.stack([chromas[number] for number in numbers]), edges).numpy()
-        batch = np.stack([photos[number] for number in numbers])
-        colored.update(zip(numbers, color_photos(batch, lines[:, first.rows, first.columns]), strict=True))
-    return [colored[number] for number in range(len(photos))]
+    """Finish each photo as `finish_photo` does."""
+    return [finish_photo(*photo, edges) for photo in zip(photos, frames, chromas, strict=True)]
 
 
 @functools.partial(tf.function, autograph=False, reduce_retracing=True)
@@ -133,8 +113,6 @@ def color_photo(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 def color_photos(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Colour photos of one size, each bit for bit as `color_photo` colours it.
 
-    Several small photos share a block of pixels, so that no block is computed for a few pixels only.
-
     Args:
         pixels: `(B, H, W)` or `(B, H, W, 3)`; uint8, uint16, or float32 in [0, 1].
         coefficients: `(B, h, w, 4)` float32, one map for each photo.
@@ -143,14 +121,12 @@ def color_photos(pixels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         rgb `(B, H, W, 3)` of the photos' type.
     """
     colored = np.empty((*pixels.shape[:3], 3), pixels.dtype)
-    lightness = _lightness_of(pixels)
-    for strip in _strips(pixels.shape[:3], coefficients):
-        colored[strip.part] = strip.colored(lightness(pixels[strip.part]), pixels.dtype.name)
+    color_strips(pixels, coefficients, colored)
     return colored
 
 
 def color_lightness(L: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Colour a photo of which lightness is known: strips side by side on all cores, for one who waits.
+    """Colour a photo of which lightness is known.
 
     Args:
         L: `(H, W)` float32 in [0, 100].
@@ -160,65 +136,8 @@ def color_lightness(L: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         rgb_u8 `(H, W, 3)`, as of a photo of 8 bits.
     """
     colored = np.empty((1, *L.shape, 3), np.uint8)
-
-    def color(strip: _Strip) -> None:
-        colored[strip.part] = strip.colored(L[strip.part[1:]].ravel(), "uint8")
-
-    list(_pool().map(color, _strips((1, *L.shape), coefficients[None])))
+    color_strips(L[None], coefficients[None], colored, lightness=True)
     return colored[0]
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    """Return the threads that colour strips: XLA computes a strip on one core."""
-    return ThreadPoolExecutor(processors(), thread_name_prefix="strip")
-
-
-def photo_lightness(pixels: np.ndarray) -> np.ndarray:
-    """Return L `(H, W)` float32 in [0, 100] of a photo `(H, W)` or `(H, W, 3)`; uint8, uint16, or float32 in [0, 1]."""
-    lightness, L = _lightness_of(pixels[None]), np.empty(pixels.shape[:2], np.float32)
-    rows = max(1, BLOCK // pixels.shape[1])
-    for top in range(0, len(pixels), rows):
-        for left in range(0, pixels.shape[1], BLOCK):
-            part = slice(top, top + rows), slice(left, left + BLOCK)
-            L[part] = np.asarray(lightness(pixels[None][:, *part])).reshape(L[part].shape)
-    return L
-
-
-class _Strip(NamedTuple):
-    """A part of photos that is coloured at a time.
-
-    part: photos, rows and columns.
-    weights: bilinear weights of the part's rows (rows, k).
-    known: enlarged columns of the coefficients (4, B, k, columns).
-    """
-
-    part: tuple[slice, slice, slice]
-    weights: np.ndarray
-    known: np.ndarray
-
-    def colored(self, L: Tensor, dtype: str) -> np.ndarray:
-        """Return rgb (B, rows, columns, 3) of the part, whose lightness is L (n,)."""
-        shape = (self.known.shape[1], len(self.weights), self.known.shape[3], 3)
-        block = _color_block(L, self.weights, self.known, dtype=dtype).numpy()
-        return block[: math.prod(shape[:3])].reshape(shape)
-
-
-def _strips(shape: tuple[int, ...], coefficients: np.ndarray) -> Iterator[_Strip]:
-    """Cut B photos of a shape (B, H, W) into parts of at most `BLOCK` pixels."""
-    count, height, width = shape
-    photos_in_block = max(1, BLOCK // (height * width))
-    rows_in_block, columns_in_block = max(1, BLOCK // width), min(width, BLOCK)
-    for start in range(0, count, photos_in_block):
-        photos = slice(start, start + photos_in_block)
-        # Columns first, at the few rows of the network: what is left for each strip is a small matrix product.
-        columns = _enlarged_columns(coefficients[photos], width)
-        for top in range(0, height, rows_in_block):
-            rows = slice(top, min(top + rows_in_block, height))
-            first, weights = _row_weights(rows, height, coefficients.shape[1])
-            for left in range(0, width, columns_in_block):
-                part = photos, rows, slice(left, left + columns_in_block)
-                yield _Strip(part, weights, columns[:, :, first : first + weights.shape[1], part[2]])
 
 
 def _box_mean(x: Tensor, radius: int) -> Tensor:
@@ -226,97 +145,3 @@ def _box_mean(x: Tensor, radius: int) -> Tensor:
     side = 2 * radius + 1
     x = ops.average_pool(x, (side, 1), strides=1, padding="same")
     return ops.average_pool(x, (1, side), strides=1, padding="same")
-
-
-def _positions(length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each of `length` places the known place before it, and its share of the way to the next, in [0, 1].
-
-    Pixel centres are aligned: place i lies at (i + 1/2) · known / length − 1/2. Beyond the outer centres nothing
-    changes any more.
-    """
-    place = np.clip((np.arange(length) + 0.5) * (known / length) - 0.5, 0, known - 1)
-    before = np.minimum(place.astype(np.int64), max(known - 2, 0))
-    return before, (place - before).astype(np.float32)
-
-
-def _enlarged_columns(coefficients: np.ndarray, width: int) -> np.ndarray:
-    """Enlarge maps (B, h, w, 4) bilinearly along their rows and put channels first: (4, B, h, width)."""
-    planes = np.ascontiguousarray(np.moveaxis(coefficients, -1, 0))
-    before, share = _positions(width, planes.shape[3])
-    enlarged = planes.take(np.minimum(before + 1, planes.shape[3] - 1), axis=3)
-    left = planes.take(before, axis=3)
-    enlarged -= left
-    enlarged *= share
-    enlarged += left
-    return enlarged
-
-
-def _row_weights(rows: slice, height: int, known: int) -> tuple[int, np.ndarray]:
-    """Return the first known row that a strip needs, and the bilinear weights of its rows (rows, known rows)."""
-    before, share = _positions(height, known)
-    before, share = before[rows], share[rows]
-    first = int(before[0])
-    weights = np.zeros((len(before), min(int(before[-1]) + 2, known) - first), np.float32)
-    place = np.arange(len(before))
-    weights[place, before - first] = 1.0 - share
-    weights[place, np.minimum(before - first + 1, weights.shape[1] - 1)] += share
-    return first, weights
-
-
-def _lightness_of(pixels: np.ndarray) -> Callable[[np.ndarray], Tensor]:
-    """Return a function that turns a part of the photos into L, (n,) float32 in [0, 100]."""
-    if pixels.ndim == 3 and pixels.dtype != np.float32:
-        table = grey_lightness(pixels.dtype.name)
-        return lambda part: table.take(part.ravel())
-    dtype = pixels.dtype.name
-    return lambda part: _lightness_block(part.reshape(-1, part.shape[3] if part.ndim == 4 else 1), dtype=dtype)
-
-
-# XLA compiles blocks of a fixed number of pixels; the graphs around them take any number up to that.
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _lightness_block(pixels: Tensor, dtype: str) -> Tensor:
-    """Convert pixels (n, 1 or 3) to L, (n,) float32."""
-    count = tf.shape(pixels)[0]
-    padded = tf.ensure_shape(tf.pad(pixels, [[0, BLOCK - count], [0, 0]]), (BLOCK, pixels.shape[1]))
-    return _compiled_lightness(padded, dtype)[:count]
-
-
-@functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_lightness(pixels: Tensor, dtype: str) -> Tensor:
-    rgb = tf.cast(pixels, tf.float32) / WHITE[dtype]
-    return rgb_to_lab(tf.broadcast_to(rgb, (BLOCK, 3)))[:, 0]
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _color_block(L: Tensor, weights: Tensor, columns: Tensor, dtype: str) -> Tensor:
-    """Colour n pixels of B photos: rgb (BLOCK, 3) of the photos' type, the first n of them filled.
-
-    L is (n,), the row weights are (rows, k), the enlarged columns (4, B, k, n / B / rows).
-    """
-    coefficients = tf.reshape(tf.matmul(weights, columns), (4, -1))
-    missing = BLOCK - tf.shape(L)[0]
-    lab = _compiled_lab(
-        tf.ensure_shape(tf.pad(L, [[0, missing]]), (BLOCK,)),
-        tf.ensure_shape(tf.pad(coefficients, [[0, 0], [0, missing]]), (4, BLOCK)),
-    )
-    return _compiled_rgb(lab, dtype)
-
-
-# Two kernels: XLA would fuse them into one that is some ten times slower than both, around the stack between them.
-
-
-@functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_lab(L: Tensor, coefficients: Tensor) -> Tensor:
-    a = coefficients[0] * L + coefficients[2]
-    b = coefficients[1] * L + coefficients[3]
-    return clip_chroma(tf.stack([L, a, b], axis=-1))
-
-
-@functools.partial(tf.function, autograph=False, jit_compile=True)
-def _compiled_rgb(lab: Tensor, dtype: str) -> Tensor:
-    rgb = lab_to_rgb(lab)
-    if dtype == "uint8":
-        return rgb_to_u8(rgb)
-    return tf.cast(tf.round(rgb * WHITE[dtype]), dtype) if dtype == "uint16" else rgb

@@ -1,6 +1,5 @@
 """The frame: a photo of any size and shape as a network sees it, scaled as in training and padded by reflection."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,15 +7,13 @@ import numpy as np
 from PIL import Image
 
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.lab import rgb_to_lab
+from keras_colorize.color.raster import photo_lightness
 from keras_colorize.images import to_8_bits
 from keras_colorize.inference.border import find_border
 from keras_colorize.inference.hints import Hint, check_hints, draw_hints, lies_in, place_in_frame
 
-# Pixels that are converted at a time, whatever the photo's width, so that XLA compiles once: a megabyte per channel.
+# Pixels that are reduced at a time, whatever the photo's width: a megabyte for a channel of floats.
 BLOCK = 1 << 18
-
-WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 # [choice] A panorama longer than this many short sides is made smaller than in training, so that the network's memory
 # and time stay bounded.
@@ -95,7 +92,7 @@ def frame_photo(
     picture = picture or find_border(pixels)
     pixels = pixels[picture]
     height, width = scaled_size(pixels.shape[0], pixels.shape[1], size, multiple)
-    L = _lightness(resize_8_bits(pixels, height, width))
+    L = photo_lightness(resize_8_bits(pixels, height, width))
     padded = (size, size) if multiple is None else (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     top, left = (padded[0] - height) // 2, (padded[1] - width) // 2
     L = np.pad(L, ((top, padded[0] - height - top), (left, padded[1] - width - left)), mode="reflect")
@@ -108,20 +105,6 @@ def scaled_size(height: int, width: int, size: int, multiple: int | None) -> tup
     short, long = min(height, width), max(height, width)
     scale = size / long if multiple is None else min(size / short, LONGEST_ASPECT * size / long)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-@functools.cache
-def grey_lightness(dtype: str) -> np.ndarray:
-    """Return L of each grey level of uint8 or uint16: (256,) or (65536,) float32."""
-    levels = np.arange(int(WHITE[dtype]) + 1, dtype=np.float32) / WHITE[dtype]
-    return np.asarray(rgb_to_lab(np.repeat(levels[:, None], 3, axis=1))[:, 0])
-
-
-def _lightness(pixels: np.ndarray) -> np.ndarray:
-    """Convert 8-bit pixels to L, (h, w) float32."""
-    if pixels.ndim == 2:
-        return grey_lightness("uint8")[pixels]
-    return np.asarray(rgb_to_lab(pixels.astype(np.float32) / 255.0)[..., 0])
 
 
 def resize_8_bits(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
+from keras_colorize.color.raster import photo_lightness
 from keras_colorize.color.vividness import check_vividness
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import to_8_bits
-from keras_colorize.inference.finish import color_lightness, color_photo, frame_coefficients, photo_lightness
+from keras_colorize.inference.finish import color_lightness, color_photo, frame_coefficients
 from keras_colorize.inference.frame import Frame, resize_8_bits
 from keras_colorize.inference.hint_files import Hints, hints_on
 from keras_colorize.inference.hints import Hint
