@@ -20,6 +20,7 @@ def test_lightness_is_that_of_the_color_module():
     rgb_u8 = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     expected = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))[..., 0]
     np.testing.assert_allclose(planes.lightness(rgb_u8), expected, atol=1e-4)
+    np.testing.assert_allclose(planes.lightness(rgb_u8, lookup=False), expected, atol=1e-4)
 
 
 def test_every_grey_level_comes_back():
@@ -62,6 +63,15 @@ def test_rows_of_the_resampling_matrix_are_means(lengths):
     matrix = np.asarray(resampling(*lengths))
     assert matrix.shape == (lengths[2], lengths[0])
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(3, 5, 40, 61), (12, 9, 12, 9), (8, 8, 5, 3), (1, 1, 4, 7)])
+def test_maps_are_enlarged_bilinearly(size):
+    rows, columns, height, width = size
+    maps = np.random.default_rng(0).normal(size=(2, rows, columns, 4)).astype("float32")
+    geometry = FrameGeometry(height, width, rows, columns, rows + 8, columns)
+    found = np.stack(geometry.enlarged(maps), axis=-1)
+    np.testing.assert_allclose(found, tf.image.resize(maps, (height, width)), atol=1e-5)
 
 
 def test_the_border_mirrors_the_content():

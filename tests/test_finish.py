@@ -14,7 +14,13 @@ from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.color.raster import STRIP, grey_lightness
 from keras_colorize.images import to_8_bits
-from keras_colorize.inference.finish import color_photo, color_photos, constant_coefficients, guided_coefficients
+from keras_colorize.inference.finish import (
+    color_photo,
+    color_photos,
+    constant_coefficients,
+    frame_coefficients,
+    guided_coefficients,
+)
 from keras_colorize.inference.frame import frame_photo, scaled_size
 from tests.gamut import in_gamut
 
@@ -135,6 +141,17 @@ def test_the_filter_is_least_squares_in_each_window():
     means = [slopes[max(r - 1, 0) : r + 2, max(c - 1, 0) : c + 2].mean(axis=(0, 1)) for r, c in np.ndindex(9, 9)]
     found = guided(L, ab, radius=1, epsilon=7.0)[..., :2]
     assert np.abs(found - np.reshape(means, (9, 9, 2))).max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (32, 48), (16, 16)])
+@pytest.mark.parametrize("edges", [True, False])
+def test_a_frames_coefficients_are_those_of_graphs(shape, edges):
+    frame = frame_photo(random_photo((*shape, 3), "uint8"), 16, 16)
+    ab = random_ab(frame.shape)
+    L = frame.inputs.lightness[..., 0]
+    expected = guided(L, ab) if edges else plain(ab)
+    found = frame_coefficients(frame, ab, edges)
+    np.testing.assert_allclose(found, expected[frame.rows, frame.columns], atol=1e-3)
 
 
 def test_chroma_follows_a_step_of_lightness():

@@ -55,7 +55,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
         specs = [tf.TensorSpec((None, None, None, 3), tf.uint8, name="image")]
         if graph.takes_hints:
             specs.append(tf.TensorSpec((None, None, len(COLUMNS)), tf.float32, name="hints"))
-        function = lambda image, hints=None: {"colorized": graph.colorize(image, hints=hints)}  # noqa: E731
+        function = lambda image, hints=None: {"colorized": graph.colorize(image, hints=hints, lookup=False)}  # noqa: E731
     said = io.StringIO()
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:

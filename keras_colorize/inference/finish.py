@@ -6,11 +6,9 @@ needed beside photo and result. The Colorizer, evaluation and the workers of a p
 `docs/inference.md` has the figures.
 """
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_colorize.inference.frame import Frame
@@ -45,7 +43,31 @@ def finish_photo(pixels: np.ndarray, frame: Frame, ab: np.ndarray, edges: bool =
 
 def frame_coefficients(frame: Frame, ab: np.ndarray, edges: bool = True) -> np.ndarray:
     """Return the coefficients (h, w, 4) of the picture in a frame, from the chroma (h', w', 2) of the whole frame."""
-    return _lines(frame.inputs.lightness[None], ab[None], edges).numpy()[0, frame.rows, frame.columns]
+    chroma = np.moveaxis(ab.astype(np.float32, copy=False), -1, 0)
+    L = frame.inputs.lightness[..., 0]
+    slope = _slopes(L, chroma) if edges else np.zeros_like(chroma)
+    return np.moveaxis(np.concatenate([slope, chroma - slope * L]), 0, -1)[frame.rows, frame.columns]
+
+
+def _slopes(L: np.ndarray, chroma: np.ndarray) -> np.ndarray:
+    """Return the slopes (2, h, w) of `guided_coefficients` in NumPy, from L (h, w) and chroma (2, h, w)."""
+    centered = L - np.float32(50.0)
+    means = _window_means(np.concatenate([centered[None], chroma, np.square(centered)[None], centered * chroma]))
+    variance = np.maximum(means[3] - np.square(means[0]), np.float32(0.0)) + np.float32(EPSILON)
+    return _window_means((means[4:] - means[0] * means[1:3]) / variance)
+
+
+def _window_means(maps: np.ndarray) -> np.ndarray:
+    """Average maps (C, h, w) over the square windows around each place; at the borders over the part that exists."""
+    for axis in (1, 2):
+        along = np.moveaxis(maps, axis, -1)
+        total, count = along.copy(), np.ones(along.shape[-1], np.float32)
+        for shift in range(1, RADIUS + 1):
+            for to, of in ((slice(shift, None), slice(None, -shift)), (slice(None, -shift), slice(shift, None))):
+                total[..., to] += along[..., of]
+                count[to] += 1
+        maps = np.moveaxis(total / count, -1, axis)
+    return maps
 
 
 def finish_photos(
@@ -53,11 +75,6 @@ def finish_photos(
 ) -> list[np.ndarray]:
     """Finish each photo as `finish_photo` does."""
     return [finish_photo(*photo, edges) for photo in zip(photos, frames, chromas, strict=True)]
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _lines(L: Tensor, ab: Tensor, edges: bool) -> Tensor:
-    return guided_coefficients(L, ab) if edges else constant_coefficients(ab)
 
 
 def guided_coefficients(L: Tensor, ab: Tensor, radius: int = RADIUS, epsilon: float = EPSILON) -> Tensor:

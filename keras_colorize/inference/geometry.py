@@ -79,6 +79,26 @@ class FrameGeometry:
         top, left = (self.padded_rows - self.rows) // 2, (self.padded_columns - self.columns) // 2
         return frames[:, top : top + self.rows, left : left + self.columns]
 
+    def enlarged(self, maps: Tensor) -> list[Tensor]:
+        """Enlarge maps (B, rows, columns, C) bilinearly to the photo's size: C planes (B, height, width).
+
+        Two matrix products do it. onnxruntime would turn the channels of an image to the front and back, and enlarge
+        more slowly.
+        """
+        channels = tf.transpose(maps, (0, 3, 1, 2))
+        if not self.is_whole:
+            wide = tf.matmul(channels, enlargement(self.columns, self.width), transpose_b=True)
+            channels = tf.matmul(enlargement(self.rows, self.height), wide)
+        return tf.unstack(channels, maps.shape[-1], axis=1)
+
+
+def enlargement(known: Tensor, length: Tensor) -> Tensor:
+    """Return the matrix (length, known) that resamples a line bilinearly, float32; its ends are level."""
+    known_f, length_f = tf.cast(known, tf.float32), tf.cast(length, tf.float32)
+    place = (tf.range(length_f, dtype=tf.float32) + 0.5) * (known_f / length_f) - 0.5
+    place = tf.clip_by_value(place, 0.0, known_f - 1.0)
+    return tf.maximum(1.0 - tf.abs(place[:, None] - tf.range(known_f, dtype=tf.float32)[None]), 0.0)
+
 
 def resampling(length: Tensor, content: Tensor, padded: Tensor) -> Tensor:
     """Return the matrix (padded, length) that resamples a line to `content` places in the middle of `padded`, float32.

@@ -121,12 +121,19 @@ class ColorGraph(tf.Module):
         """Predict ab (B, H, W, 2) in CIE units, not clipped, from the lightness (B, H, W, 1) of photos of any size."""
         return planes.interleaved(self._chroma_of(L, self.frame(L), vividness, None))
 
-    def colorize(self, photos: Tensor, vividness: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
+    def colorize(
+        self,
+        photos: Tensor,
+        vividness: Tensor | None = None,
+        hints: Tensor | None = None,
+        lookup: bool = True,
+    ) -> Tensor:
         """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept.
 
         hints: a table (B, K, 6) of `inference.hint_table`, for a network that takes hints.
+        lookup: whether levels are decoded by a table: see `planes.lightness`.
         """
-        L = planes.lightness(photos)
+        L = planes.lightness(photos, lookup)
         frame = self.frame(photos)
         return planes.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
 
@@ -139,9 +146,7 @@ class ColorGraph(tf.Module):
     def _chroma_of(self, L: Tensor, frame: FrameGeometry, vividness: Tensor, hints: Tensor) -> tuple[Tensor, Tensor]:
         """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1)."""
         lines = self.coefficients(_inputs(frame.fitted(L), frame, hints), frame, vividness)
-        if not frame.is_whole:
-            lines = tf.image.resize(lines, (frame.height, frame.width))
-        slope_a, slope_b, offset_a, offset_b = planes.split(lines)
+        slope_a, slope_b, offset_a, offset_b = frame.enlarged(lines)
         L = tf.squeeze(L, axis=-1)
         return slope_a * L + offset_a, slope_b * L + offset_b
 

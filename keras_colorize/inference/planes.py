@@ -43,9 +43,16 @@ def linear_table() -> np.ndarray:
         return np.asarray(lab.rgb_to_linear(np.arange(256, dtype=np.float32) / 255.0))
 
 
-def lightness(rgb_u8: Tensor) -> Tensor:
-    """Convert photos uint8 (…, 3) to L (…) float32 in [0, 100]."""
-    red, green, blue = split(tf.gather(linear_table(), tf.cast(rgb_u8, tf.int32)))
+def lightness(rgb_u8: Tensor, lookup: bool = True) -> Tensor:
+    """Convert photos uint8 (…, 3) to L (…) float32 in [0, 100].
+
+    lookup: decode levels by a table, which is the quickest in most runtimes. onnxruntime copies one number at a time,
+        so that powers are quicker there.
+    """
+    if lookup:
+        red, green, blue = split(tf.gather(linear_table(), tf.cast(rgb_u8, tf.int32)))
+    else:
+        red, green, blue = (_decoded(tf.cast(channel, tf.float32)) for channel in split(rgb_u8))
     row = standards.UNIT_XYZ_FROM_RGB[1]
     return 116.0 * _f(row[0] * red + row[1] * green + row[2] * blue) - 16.0
 
@@ -95,6 +102,13 @@ def _levels(linear: Tensor) -> Tensor:
     power = 1.055 * tf.exp(tf.math.log(tf.maximum(linear, knee)) * (1.0 / 2.4)) - 0.055
     encoded = power + 12.92 * (tf.minimum(linear, knee) - knee)
     return tf.floor(tf.clip_by_value(encoded, 0.0, 1.0) * 255.0 + 0.5)
+
+
+def _decoded(level: Tensor) -> Tensor:
+    """Convert levels, float32 in 0…255, to linear light."""
+    encoded = level * (1.0 / 255.0)
+    power = tf.exp(tf.math.log((encoded + 0.055) * (1.0 / 1.055)) * 2.4)
+    return tf.where(encoded > standards.ENCODED_KNEE, power, encoded * (1.0 / 12.92))
 
 
 def _f(t: Tensor) -> Tensor:
