@@ -14,6 +14,7 @@ from keras_colorize.inference.graph import ColorGraph
 from keras_colorize.inference.hint_table import COLUMNS, draw_table, hint_table
 from keras_colorize.inference.hints import Hint
 from tests.exports import apart, photos, small_colorizer, some_hints
+from tests.gamut import bisected
 
 
 def test_lightness_is_that_of_the_color_module():
@@ -34,6 +35,16 @@ def test_colours_in_gamut_come_back():
     lab = color.rgb_to_lab(color.rgb_from_u8(rgb_u8))
     found = np.asarray(planes.colorized(*tf.unstack(lab, axis=-1)))
     assert np.abs(found.astype(int) - rgb_u8).max() <= 1
+
+
+def test_colours_out_of_gamut_keep_their_hue_and_lose_at_most_a_64th_too_much():
+    rng = np.random.default_rng(2)
+    lab = np.concatenate([rng.uniform(5, 95, (5000, 1)), rng.uniform(-150, 150, (5000, 2))], axis=1).astype("float32")
+    share = np.asarray(planes.gamut_share((lab[:, 0] + 16) / 116, lab[:, 1], lab[:, 2]))
+    chroma = np.linalg.norm(lab[:, 1:], axis=1)
+    expected = bisected(*lab.T) * chroma
+    assert np.all(share * chroma <= expected + 1e-3)
+    assert np.all(share * chroma >= expected - chroma / 2**planes.BISECTIONS - 1e-3)
 
 
 def test_colours_out_of_gamut_are_the_colorizers():

@@ -14,7 +14,7 @@ from keras_colorize.color.largest_chroma import (
     table_share,
 )
 from keras_colorize.inference import planes
-from tests.gamut import in_gamut
+from tests.gamut import bisected, in_gamut
 
 CLOSE = 0.5  # CIE units of ab
 # What grey itself passes 1 by, since the rows of the matrix do not sum to it exactly.
@@ -80,16 +80,6 @@ def test_colours_end_within_half_a_unit_of_the_edge_and_never_beyond_it(edge, ti
     assert np.abs(found - edge[3])[smooth].max() < CLOSE
     turned = (clipped[:, 1] * b - clipped[:, 2] * a)[found > 1] / (found * np.hypot(a, b))[found > 1]
     assert np.abs(turned).max() < 1e-5, "the hue is kept"
-
-
-def bisected(L, a, b, steps=10):
-    """Chroma within the gamut by bisection of the whole conversion, as a share of the chroma asked for."""
-    y, share, step = (L + np.float32(16.0)) / np.float32(116.0), np.zeros_like(L), 0.5
-    shown = lambda s: shows(numpy_ops, linear_light(numpy_ops, y, y + s * a / 500, y - s * b / 200))  # noqa: E731
-    for _ in range(steps):
-        share = np.where(shown(share + np.float32(step)), share + np.float32(step), share)
-        step /= 2
-    return np.where(shown(np.float32(1.0)), 1.0, share)
 
 
 def test_the_tables_are_the_bisection_to_half_a_unit():

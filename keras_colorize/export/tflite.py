@@ -41,7 +41,7 @@ def convert(graph: ColorGraph, size: int | None, core: bool, distribution: bool 
         function = lambda L, hints=None: graph.core(L, hints, distribution)  # noqa: E731
     else:
         name, specs = COLORIZE, [tf.TensorSpec((1, size, size, 3), tf.uint8, name="image")]
-        function = lambda image: {"colorized": graph.colorize(image)}  # noqa: E731
+        function = lambda image: {"colorized": graph.colorize(image, gather=False)}  # noqa: E731
     traced = tf.function(function, autograph=False).get_concrete_function(*specs)
     with tempfile.TemporaryDirectory() as folder:
         # Through a file: `from_concrete_functions` silently loses the weights of a Keras model.

@@ -127,15 +127,18 @@ class ColorGraph(tf.Module):
         vividness: Tensor | None = None,
         hints: Tensor | None = None,
         lookup: bool = True,
+        gather: bool = True,
     ) -> Tensor:
         """Colorize photos uint8 (B, H, W, 3) of any size: uint8 (B, H, W, 3), their lightness kept.
 
         hints: a table (B, K, 6) of `inference.hint_table`, for a network that takes hints.
         lookup: whether levels are decoded by a table: see `planes.lightness`.
+        gather: whether only pixels outside the gamut are brought into it: see `planes.colorized`. Without, there are
+            only operators that XNNPACK takes.
         """
         L = planes.lightness(photos, lookup)
         frame = self.frame(photos)
-        return planes.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints))
+        return planes.colorized(L, *self._chroma_of(tf.expand_dims(L, -1), frame, vividness, hints, gather), gather)
 
     def colorize_floats(self, photos: Tensor) -> Tensor:
         """Colorize photos float32 (B, H, W, 3) in [0, 1] of any size: float32 (B, H, W, 3), their lightness kept."""
@@ -143,10 +146,20 @@ class ColorGraph(tf.Module):
         a, b = self._chroma_of(L, self.frame(photos), None, None)
         return lab_to_rgb(clip_chroma(tf.stack([tf.squeeze(L, axis=-1), a, b], axis=-1)))
 
-    def _chroma_of(self, L: Tensor, frame: FrameGeometry, vividness: Tensor, hints: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1)."""
+    def _chroma_of(
+        self, L: Tensor, frame: FrameGeometry, vividness: Tensor, hints: Tensor, products: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Compute a and b (B, H, W) of photos from their lightness (B, H, W, 1).
+
+        products: enlarge by matrix products: see `FrameGeometry.enlarged`.
+        """
         lines = self.coefficients(_inputs(frame.fitted(L), frame, hints), frame, vividness)
-        slope_a, slope_b, offset_a, offset_b = frame.enlarged(lines)
+        if products:
+            slope_a, slope_b, offset_a, offset_b = frame.enlarged(lines)
+        else:
+            if not frame.is_whole:
+                lines = tf.image.resize(lines, (frame.height, frame.width))
+            slope_a, slope_b, offset_a, offset_b = planes.split(lines)
         L = tf.squeeze(L, axis=-1)
         return slope_a * L + offset_a, slope_b * L + offset_b
 

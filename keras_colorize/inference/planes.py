@@ -4,9 +4,10 @@ Photos are converted as planes (B, H, W), one for each channel. The runtimes bro
 sweep; over (B, H, W, 1), onnxruntime takes each pixel as a row of its own, which is a hundred times slower.
 
 The sRGB curve of 8-bit photos is a table of 256 entries, the matrices are products and sums, powers are exp and log.
-Piecewise curves are written with minimum and maximum. Only pixels outside the gamut are gathered and brought into it,
-by the tables of `color.largest_chroma`. The results are those of `color` to the rounding of float32, and at the gamut's
-edge to the coarseness of the tables (`tests/test_export_graph.py`).
+Piecewise curves are written with minimum and maximum. Where the runtime gathers quickly, only pixels outside the gamut
+are gathered and brought into it, by the tables of `color.largest_chroma`; elsewhere all are bisected. The results are
+those of `color` to the rounding of float32, and at the gamut's edge to the coarseness of the tables or of the bisection
+(`tests/test_export_graph.py`).
 """
 
 import functools
@@ -22,6 +23,10 @@ from keras_colorize.tensor import Tensor
 # [choice] Every so many hues of the gamut's tables: 0.6 MB instead of 2.3 in each file, and up to 2 CIE units of chroma
 # less at the sharpest corner, dark blue.
 COARSENESS = 4
+
+# How finely the gamut's edge is found: a colour outside loses at most this power of 1/2 of its chroma too much.
+# [choice] At most 1/64: ten steps would take four times as long as the rest of a phone's conversion.
+BISECTIONS = 6
 
 _ops = SimpleNamespace(
     abs=tf.abs,
@@ -57,9 +62,19 @@ def lightness(rgb_u8: Tensor, lookup: bool = True) -> Tensor:
     return 116.0 * _f(row[0] * red + row[1] * green + row[2] * blue) - 16.0
 
 
-def colorized(L: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Convert L (…) and chroma a, b (…) in CIE units to photos uint8 (…, 3), with chroma in gamut along its hue."""
-    levels = [_levels(linear) for linear in light_in_gamut(L, a, b)]
+def colorized(L: Tensor, a: Tensor, b: Tensor, gather: bool = True) -> Tensor:
+    """Convert L (…) and chroma a, b (…) in CIE units to photos uint8 (…, 3), with chroma in gamut along its hue.
+
+    gather: bring only the pixels outside into the gamut, by tables. Otherwise all pixels are bisected alike, in
+        operators that XNNPACK takes: it has none that gathers.
+    """
+    if gather:
+        light = light_in_gamut(L, a, b)
+    else:
+        y = (L + 16.0) / 116.0
+        share = gamut_share(y, a, b)
+        light = _linear_rgb(y, share * a, share * b)
+    levels = [_levels(linear) for linear in light]
     return tf.cast(interleaved(levels), tf.uint8)
 
 
@@ -95,6 +110,15 @@ def split(x: Tensor) -> list[Tensor]:
     return [tf.squeeze(plane, axis=-1) for plane in tf.split(x, x.shape[-1], axis=-1)]
 
 
+def gamut_share(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Find the share of the chroma that sRGB can show, 1 where it shows all of it; `y` is f(Y)."""
+    share, step = tf.zeros_like(y), 0.5
+    for _ in range(BISECTIONS):
+        share += step * _shown(y, (share + step) * a, (share + step) * b)
+        step /= 2.0
+    return tf.maximum(share, _shown(y, a, b))
+
+
 def _levels(linear: Tensor) -> Tensor:
     """Convert linear light to the nearest level, float32 in 0…255. At the knee both pieces of the sRGB curve agree."""
     knee = standards.LINEAR_KNEE
@@ -102,6 +126,22 @@ def _levels(linear: Tensor) -> Tensor:
     power = 1.055 * tf.exp(tf.math.log(tf.maximum(linear, knee)) * (1.0 / 2.4)) - 0.055
     encoded = power + 12.92 * (tf.minimum(linear, knee) - knee)
     return tf.floor(tf.clip_by_value(encoded, 0.0, 1.0) * 255.0 + 0.5)
+
+
+def _shown(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return 1.0 where sRGB has the colour, else 0.0."""
+    red, green, blue = _linear_rgb(y, a, b)
+    least = tf.minimum(tf.minimum(red, green), blue)
+    most = tf.maximum(tf.maximum(red, green), blue)
+    outside = tf.maximum(-standards.DARK_TOLERANCE - least, most - (1.0 + standards.BRIGHT_TOLERANCE))
+    return 1.0 - tf.minimum(tf.maximum(outside, 0.0) * 1e12, 1.0)  # a step, without a comparison
+
+
+def _linear_rgb(y: Tensor, a: Tensor, b: Tensor) -> list[Tensor]:
+    """Compute linear R, G and B, not clipped, from y = f(Y) and chroma."""
+    x, z = _f_inverse(y + a / 500.0), _f_inverse(tf.maximum(y - b / 200.0, 0.0))
+    y = _f_inverse(y)
+    return [row[0] * x + row[1] * y + row[2] * z for row in standards.RGB_FROM_UNIT_XYZ]
 
 
 def _decoded(level: Tensor) -> Tensor:
@@ -115,3 +155,8 @@ def _f(t: Tensor) -> Tensor:
     """Compute CIE's f. Its straight piece is the tangent of the root at the knee, so it adds to the root held there."""
     knee = standards.DELTA**3
     return tf.exp(tf.math.log(tf.maximum(t, knee)) / 3.0) + standards.SLOPE * (tf.minimum(t, knee) - knee)
+
+
+def _f_inverse(f: Tensor) -> Tensor:
+    cube = tf.maximum(f, standards.DELTA)
+    return cube * cube * cube + (tf.minimum(f, standards.DELTA) - standards.DELTA) / standards.SLOPE
