@@ -121,7 +121,7 @@ def test_wrong_commands_are_found():
 @pytest.mark.parametrize("name", NAMES)
 def test_flags_in_the_text_exist(name):
     known = set().union(*(flags_of(command) for command in COMMANDS)) | OTHER_FLAGS
-    for file in (ROOT / "benchmarks").glob("*.py"):
+    for file in (ROOT / "benchmarks").rglob("*.py"):
         known |= set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', file.read_text(encoding="utf-8")))
     for span in spans(ROOT / name):
         words = span.split()

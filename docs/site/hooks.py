@@ -2,8 +2,10 @@
 
 The Markdown files link to each other by their paths in the repository, so that they read well there too. The site puts
 the files of `OUTSIDE` beside those of docs/, and `on_page_markdown` turns the links into links of the site.
+Comments that begin with "league" become tables and findings from zoo/results (benchmarks/league/page.py).
 """
 
+import functools
 import posixpath
 import re
 import sys
@@ -18,6 +20,9 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from notebooks import notebook_markdown  # noqa: E402
 from reference import commands_page, recipes_page  # noqa: E402
 from tables import include_tables  # noqa: E402
+
+from benchmarks.league.page import fill_in  # noqa: E402
+from benchmarks.league.results import read_results  # noqa: E402
 
 OUTSIDE = (
     "zoo/RESULTS.md", "zoo/vivid.md",
@@ -52,9 +57,10 @@ def on_config(config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Include tables of other files, and turn links by path in the repository into links of the site."""
+    """Include tables of other files and of the league, and turn links by path in the repository into the site's."""
     markdown = include_tables(markdown, ROOT, page.file.src_uri)
     here = _in_repository(page.file.src_uri)
+    markdown = fill_in(markdown, league_results(), here)
 
     def replace(match):
         code, text, target = match.groups()
@@ -73,6 +79,12 @@ def on_page_markdown(markdown, page, config, files):
         return text[1:-1]  # a file of the repository that is no page: its name without a link
 
     return CODE_OR_LINK.sub(replace, markdown)
+
+
+@functools.cache
+def league_results():
+    """Read the league's rows once for all pages."""
+    return read_results()
 
 
 def _in_repository(uri):

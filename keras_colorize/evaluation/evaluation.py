@@ -130,7 +130,7 @@ def evaluate(
         "left_out": {photo.name: photo.reason for photo in photos.left_out},
         "image_size": size,
         "resize": f"Pillow bicubic, antialiased, {photo_data.resize}",
-        "versions": _versions(),
+        "versions": library_versions(),
         "device": describe_device(),
         "measured": datetime.now().isoformat(timespec="seconds"),
     }
@@ -198,7 +198,8 @@ def _about(system: System) -> dict[str, object]:
     }
 
 
-def _versions() -> dict[str, str | None]:
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of everything that decides figures: libraries, the JPEG decoder, Python, the platform."""
     return {
         "keras-colorize": __version__,
         **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},

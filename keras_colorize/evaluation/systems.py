@@ -82,10 +82,14 @@ class System:
         Returns:
             rgb_u8 `(B, S, S, 3)`, bit for bit what a user gets.
         """
+        frames, chromas = self.predict(photos)
+        return np.stack(finish_photos(list(photos.rgb_u8), frames, chromas))
+
+    def predict(self, photos: FramedBatch) -> tuple[list[Frame], list[np.ndarray]]:
+        """Return the photos' frames, and the chroma (h, w, 2) in CIE units that the network predicts for each."""
         frames = photos.frames_for(self.colorizer)
         with ThreadPoolExecutor(processors()) as threads:
-            chromas = list(threads.map(lambda frame: self.colorizer.predict([frame])[0], frames))
-        return np.stack(finish_photos(list(photos.rgb_u8), frames, chromas))
+            return frames, list(threads.map(lambda frame: self.colorizer.predict([frame])[0], frames))
 
     def paint(self, photos: FramedBatch) -> np.ndarray:
         """Return the pictures exactly as the network paints them, lightness included.
