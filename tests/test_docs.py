@@ -5,6 +5,7 @@
 
 import argparse
 import ast
+import base64
 import dataclasses
 import importlib.util
 import json
@@ -188,6 +189,22 @@ def test_notebooks_call_commands_that_exist(name):
     for line in re.findall(r"^!((?:.*\\\n)*.*)$", source, re.M):
         ((command, arguments),) = our_commands(re.sub(r"\{\w+\}", "1", line))
         parser_of(command).parse_args(arguments)
+
+
+@pytest.mark.parametrize("name", ["compare", "vivid", "tflite"])  # each run of `train` has figures and times of its own
+def test_notebooks_keep_small_pictures(name):
+    """GitHub and the site show the outputs that the files keep, those of one run from top to bottom."""
+    file = ROOT / "docs" / "notebooks" / f"{name}.ipynb"
+    cells = [cell for cell in json.loads(file.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert "error" not in {output["output_type"] for output in outputs}
+    shown = [(kind, data) for output in outputs for kind, data in output.get("data", {}).items()]
+    pictures = [base64.b64decode(data) for kind, data in shown if kind.startswith("image/")]
+    assert pictures and max(map(len, pictures)) < 100_000 and file.stat().st_size < 300_000
+    texts = ["".join(output.get("text", "")) for output in outputs]
+    texts += ["".join(data) for kind, data in shown if kind.startswith("text/")]
+    assert not [text for text in texts if re.search(r"(?<![\w.-])/(?:home|root|tmp|Users)/|Warning", text)]
 
 
 @pytest.mark.slow

@@ -31,6 +31,8 @@ def main(names: list[str]) -> None:
             cell.metadata.pop("execution", None)
             for output in cell.get("outputs", ()):
                 shrink_picture(output)
+                if "text" in output:
+                    output["text"] = output["text"].replace("\r\n", "\n")  # of commands, which have a terminal
         nbformat.write(notebook, file)
         print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
 
@@ -54,7 +56,8 @@ def execute(file: Path, **parameters: Any) -> nbformat.NotebookNode:
     # The notebook's commands are those of this Python and this checkout.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
-    os.environ |= {"COLUMNS": "110", "TERM": "dumb"}  # the width of the commands' tables; no spinners, no colours
+    # The width of the commands' tables; and no spinners and colours, although IPython claims that it is a terminal.
+    os.environ |= {"COLUMNS": "110", "TTY_COMPATIBLE": "0"}
     os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the package keeps TensorFlow quiet unless a level is set
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
