@@ -3,7 +3,7 @@
 import contextlib
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,21 +11,16 @@ import av
 import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
-from av.filter import Graph
 from av.video.reformatter import ColorTrc
 
 from keras_colorize.errors import ColorizeError
+from keras_colorize.video.filters import filtered, maps_tones
 from keras_colorize.video.frames import FilmFormat, FilmFrame, clock
 from keras_colorize.video.pixels import bits_of, pixels_of
 
 # [choice] A film is interlaced where one of its first frames says so; the frames between them stay as they are.
 _PROBED = 24
-_DEINTERLACE = ("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
-# The perceptual intent compresses bright light; the colorimetric one would cut it off at the white of paper.
-_TONE_MAP = (
-    ("scale", "out_transfer=bt709:out_primaries=bt709:out_color_matrix=bt709:out_range=tv:intent=perceptual"),
-    ("format", "yuv420p10le"),
-)
+_LATE = 32  # frames by which a decoder may be late that finds its order again
 _PacketTime = tuple[int, bool]  # `pts` in units of the stream, and whether decoding failed
 _END: tuple[av.VideoFrame | None, bool] = (None, False)
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
@@ -84,7 +79,7 @@ class FilmFile:
             assert stream.time_base is not None
             first, interlaced = self._probe(container, stream)
             hdr = _HDR.get(int(first.color_trc), "")
-            if hdr and not _maps_tones(stream):
+            if hdr and not maps_tones(stream):
                 raise ColorizeError(
                     f"'{path}' is HDR ({hdr}): expected BT.709, or PyAV with FFmpeg 8, which maps HDR to it"
                 )
@@ -140,16 +135,16 @@ class FilmFile:
         packets: list[_PacketTime] = []
         number, last, was_damaged = 0, None, False
         shown: av.VideoFrame | None = None
-        repeated = -1  # the last time at which a frame was given again
+        repeated: int | None = None  # the last time at which a frame was given again
 
         def frame_at(pts: int, damaged: bool) -> FilmFrame:
             assert shown is not None
             return FilmFrame(number, pts, float(pts * film.time_base), pixels_of(shown, film), damaged)
 
-        whole = self._filtered(self._decoded(container, stream, packets), stream)
+        whole = filtered(self._decoded(container, stream, packets), stream, film)
         for decoded, damaged in itertools.chain(whole, (_END,)):
             pts = None if decoded is None or decoded.pts is None else self._film_time(decoded)
-            gaps = self._gaps(packets, last, pts, step)
+            gaps = [] if decoded is not None and pts is None else self._gaps(packets, last, pts, step)
             if was_damaged or damaged or any(failed for _, failed in gaps):
                 for gap, _ in gaps:
                     self.lost.append(float(gap * film.time_base))
@@ -158,7 +153,9 @@ class FilmFile:
                     number, last, repeated = number + 1, gap, gap
             if decoded is None:
                 return
-            if pts is not None and pts <= repeated:  # too late: the decoder has found its order again
+            if (
+                pts is not None and repeated is not None and 0 <= repeated - pts < _LATE * step
+            ):  # it was taken for a gap
                 continue
             if pts is None:  # some old containers have no times
                 pts = 0 if last is None else last + step
@@ -264,33 +261,6 @@ class FilmFile:
                     broken_from = None
                 yield frame, frame.is_corrupt or (broken_from is not None and time >= broken_from)
 
-    def _filtered(
-        self, decoded: Iterator[tuple[av.VideoFrame, bool]], stream: av.VideoStream
-    ) -> Iterator[tuple[av.VideoFrame, bool]]:
-        """Join the fields of frames that have two, and map the light of HDR to BT.709, by FFmpeg's filters."""
-        film = self.format
-        filters = [*([_DEINTERLACE] if film.interlaced else ()), *(_TONE_MAP if film.hdr else ())]
-        if not filters:
-            yield from decoded
-            return
-        graph = _filter_graph(stream, filters)
-        waiting: list[bool] = []
-
-        def ready() -> Iterator[tuple[av.VideoFrame, bool]]:
-            while True:
-                try:
-                    frame = graph.vpull()
-                except (av.error.BlockingIOError, av.error.EOFError):
-                    return
-                yield frame, waiting.pop(0) if waiting else False
-
-        for frame, damaged in decoded:
-            waiting.append(damaged)
-            graph.vpush(frame)
-            yield from ready()
-        graph.vpush(None)
-        yield from ready()
-
     def _check_size(self, frame: av.VideoFrame, pts: int) -> None:
         size = (frame.height, frame.width) if self.format.rotation % 180 else (frame.width, frame.height)
         if size != (self.format.width, self.format.height):
@@ -304,24 +274,3 @@ def _seconds(container: InputContainer, stream: av.VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None
-
-
-def _filter_graph(stream: av.VideoStream, filters: Sequence[tuple[str, str]]) -> Graph:
-    """Join filters of FFmpeg, each with its options, into a graph that takes the frames of a stream."""
-    graph = Graph()
-    last = graph.add_buffer(template=stream)
-    for name, options in (*filters, ("buffersink", "")):
-        step = graph.add(name, options) if options else graph.add(name)
-        last.link_to(step)
-        last = step
-    graph.configure()
-    return graph
-
-
-def _maps_tones(stream: av.VideoStream) -> bool:
-    """Tell whether FFmpeg is new enough to map HDR to BT.709."""
-    try:
-        _filter_graph(stream, _TONE_MAP)
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True
