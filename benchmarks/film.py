@@ -286,7 +286,23 @@ def film(colorizer: Colorizer, clip: Clip) -> np.ndarray:
     return np.stack([frame.pixels for frame in color_frames(colorizer, ClipSource(clip), FilmSettings())])
 
 
+def own_frames_like(colorizer: Colorizer, clip: Clip) -> np.ndarray:
+    """Colour each frame on its own, with the palette of the clip's middle frame."""
+    reference = colorizer.reference(clip.truth[len(clip.truth) // 2])
+    frames = [colorizer.frame(pixels) for pixels in clip.grey]
+    return np.stack(
+        finish_photos(list(clip.grey), frames, [colorizer.predict_like(frame, reference) for frame in frames])
+    )
+
+
+def film_like(colorizer: Colorizer, clip: Clip) -> np.ndarray:
+    """Colour the clip as `keras-colorize film` does, with the palette of its middle frame."""
+    settings = FilmSettings(reference=clip.truth[len(clip.truth) // 2])
+    return np.stack([frame.pixels for frame in color_frames(colorizer, ClipSource(clip), settings)])
+
+
 WAYS = {"each frame on its own": own_frames, "running average": running_average, "film": film}
+WITH_REFERENCE = {"each frame on its own": own_frames_like, "film": film_like}
 
 
 def print_table(clips: Sequence[Clip], measured: dict[str, list[Measures]]) -> None:
@@ -324,12 +340,16 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24, metavar="N", help="of a clip")
     parser.add_argument("--weights", metavar="FILE", help="of a network, with its recipe (default: vivid)")
     parser.add_argument("--recipe", metavar="FILE")
+    parser.add_argument(
+        "--reference", action="store_true", help="with the middle frame's palette, --reference of a film"
+    )
     options = parser.parse_args()
     files = sorted(file for file in Path(options.photos).rglob("*") if is_photo(file))
     photos = [read_photo(file) for file in files[:: max(len(files) // options.count, 1)][: options.count]]
     colorizer = Colorizer.from_file(options.weights, options.recipe) if options.weights else Colorizer.from_zoo()
     made = list(clips(photos, options.frames))
-    print_table(made, {name: [measure(clip, way(colorizer, clip)) for clip in made] for name, way in WAYS.items()})
+    ways = WITH_REFERENCE if options.reference else WAYS
+    print_table(made, {name: [measure(clip, way(colorizer, clip)) for clip in made] for name, way in ways.items()})
 
 
 if __name__ == "__main__":
