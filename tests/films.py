@@ -107,9 +107,13 @@ def sound_packets(file: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
 
 
-def cut_film(file: Path, shots: Sequence[int] = (14, 9, 20), **options: Any) -> Path:
-    """Write a film of different shots, so many frames each."""
+def cut_film(
+    file: Path, shots: Sequence[int] = (14, 9, 20), size: tuple[int, int] = (HEIGHT, WIDTH), **options: Any
+) -> Path:
+    """Write a film of different shots, so many frames each, of this height and width."""
     frames = [
-        scene(number, seed=seed) for seed, count in zip((3, 9, 5, 7), shots, strict=False) for number in range(count)
+        scene(number, *size, seed=seed)
+        for seed, count in zip((3, 9, 5, 7), shots, strict=False)
+        for number in range(count)
     ]
     return make_film(file, frames, **options)
