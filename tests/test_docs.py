@@ -191,7 +191,7 @@ def test_notebooks_call_commands_that_exist(name):
         parser_of(command).parse_args(arguments)
 
 
-@pytest.mark.parametrize("name", ["compare", "vivid", "tflite"])  # each run of `train` has figures and times of its own
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_keep_small_pictures(name):
     """GitHub and the site show the outputs that the files keep, those of one run from top to bottom."""
     file = ROOT / "docs" / "notebooks" / f"{name}.ipynb"
