@@ -111,12 +111,9 @@ def train_alone(recipe_file, out, devices):
     return RunFolder.newest(out)
 
 
-def start_workers(*arguments):
-    ports = free_ports(2)
-    return [
-        process("keras_colorize", "train", *arguments, worker=worker, ports=ports)
-        for worker in range(2)
-    ]  # fmt: skip
+def start_workers(count, *arguments):
+    ports = free_ports(count)
+    return [process("keras_colorize", "train", *arguments, worker=worker, ports=ports) for worker in range(count)]
 
 
 def assert_near(ours, theirs, tolerance=1e-5):
@@ -189,35 +186,37 @@ def test_fit_with_callbacks_on_two_devices_is_that_on_one(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_are_one_and_a_lost_one_ends_the_job(tmp_path):
+@pytest.mark.parametrize("count", [2, 4])
+def test_workers_are_one_and_a_lost_one_ends_the_job(tmp_path, count):
     photos = write_photos(tmp_path / "photos")
     recipe = tiny(photos, *STILL, "schedule.epochs=6", "schedule.log_every=1", "schedule.checkpoint_minutes=0")
     file = written(recipe, tmp_path / "workers.toml")
     alone = train_alone(file, tmp_path / "alone", 1)
 
     together = ["--recipe", file, "--strategy", "multi_worker", "--out"]
-    finish(*start_workers(*together, tmp_path / "workers"))
+    finish(*start_workers(count, *together, tmp_path / "workers"))
     workers = RunFolder.newest(tmp_path / "workers")
     assert_near(alone, workers)
     assert {path.name for path in workers.path.iterdir() if path.is_dir()} == {
-        "previews", "tensorboard", "checkpoint", "worker-1",
+        "previews", "tensorboard", "checkpoint", *(f"worker-{number}" for number in range(1, count)),
     }  # fmt: skip
 
-    chief, other = start_workers(*together, tmp_path / "lost")
+    *others, last = start_workers(count, *together, tmp_path / "lost")
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         logs = list((tmp_path / "lost").glob("*/*/log.csv"))
         if logs and read_log(logs[0])[-1:] and read_log(logs[0])[-1]["step"] >= 5:
             break
         time.sleep(0.01)
-    other.send_signal(signal.SIGKILL)
-    other.communicate(timeout=60)
-    _, error = chief.communicate(timeout=200)
-    assert chief.returncode == 2, error
+    last.send_signal(signal.SIGKILL)
+    last.communicate(timeout=60)
     lost = RunFolder.newest(tmp_path / "lost")
-    message = error.splitlines()[-1]
-    assert "worker 0 stopped, since another worker of this job is gone" in message
-    assert f"start all workers again; train.py --resume {lost} on each of them goes on" in message
+    for number, other in enumerate(others):
+        _, error = other.communicate(timeout=200)
+        assert other.returncode == 2, error
+        message = error.splitlines()[-1]
+        assert f"worker {number} stopped, since another worker of this job is gone" in message
+        assert f"start all workers again; train.py --resume {lost} on each of them goes on" in message
 
-    finish(*start_workers("--resume", lost))
+    finish(*start_workers(count, "--resume", lost))
     assert_same_runs(workers, lost)
