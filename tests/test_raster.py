@@ -27,6 +27,12 @@ def test_lightness_is_that_of_lab(kind, shape):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 3)])
+def test_lightness_begins_at_0(kind, shape):
+    assert (raster.photo_lightness(np.zeros(shape, kind)) == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_colours_are_those_of_lab_in_gamut(kind):
     rng = np.random.default_rng(1)
     lab = rng.uniform([0, -110, -110], [100, 110, 110], (20_000, 3)).astype(np.float32)

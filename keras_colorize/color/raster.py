@@ -114,7 +114,8 @@ def photo_lightness(pixels: np.ndarray) -> np.ndarray:
             read_light(pixels[top : top + rows, left : left + columns], fy, Y)
             fy *= np.float32(116.0)
             fy -= np.float32(16.0)
-            part[:] = fy.reshape(part.shape)
+            # Black would be −2e-6, by a rounding.
+            np.maximum(fy.reshape(part.shape), np.float32(0.0), out=part)
     return L
 
 
