@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,6 +23,8 @@ from keras_colorize.video.pixels import bits_of, pixels_of
 _PROBED = 24
 _LATE = 32  # frames by which a decoder may be late that finds its order again
 _PacketTime = tuple[int, bool]  # `pts` in units of the stream, and whether decoding failed
+# PyAV 19 keeps bytes of metadata that are not UTF-8. Before, it refuses the file if it may not replace them.
+_OPENING: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _END: tuple[av.VideoFrame | None, bool] = (None, False)
 _HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
 
@@ -33,7 +36,7 @@ def open_container(path: Path) -> InputContainer:
         ColorizeError: it is no film.
     """
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return av.open(str(path), **_OPENING)
     except av.error.FFmpegError as error:
         if isinstance(error, av.error.PermissionError):
             raise PermissionError(error.errno, error.strerror, str(path)) from error
