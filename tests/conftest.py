@@ -56,3 +56,19 @@ def write_photos(folder: Path) -> Path:
 def photo_folder(tmp_path: Path) -> Path:
     """The photos of `write_photos`."""
     return write_photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the photos that scans decode."""
+    from keras_colorize.data import scan
+
+    names = []
+    read = scan.read_photo
+
+    def counting(file, *args, **options):
+        names.append(options["name"])
+        return read(file, *args, **options)
+
+    monkeypatch.setattr(scan, "read_photo", counting)
+    return names

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_colorize.data import open_source, scan
+from keras_colorize.data import open_source
 from keras_colorize.data.scan import load_split
 from keras_colorize.data.scan_cache import cache_folder
 from tests.conftest import colorful_photo
@@ -28,20 +28,6 @@ def settled(photo_folder):
     for file in photo_folder.iterdir():
         os.utime(file, (HOUR_AGO, HOUR_AGO))
     return photo_folder
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """The names of the photos that scans decode."""
-    names = []
-    read = scan.read_photo
-
-    def counting(file, *args, **options):
-        names.append(options["name"])
-        return read(file, *args, **options)
-
-    monkeypatch.setattr(scan, "read_photo", counting)
-    return names
 
 
 def load(folder, **options):

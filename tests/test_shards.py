@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_colorize.cli import main
-from keras_colorize.data import SPLITS, Packed, Photo, Source, open_source, position, records, scan, shard_files
+from keras_colorize.data import SPLITS, Packed, Photo, Source, open_source, position, records, shard_files
 from keras_colorize.data.batches import LeftOut, reading_errors
 from keras_colorize.data.manifest import Manifest, ShardFacts
 from keras_colorize.data.records import make_example, read_example
@@ -52,20 +52,6 @@ def written(folder, tmp_path_factory):
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_COLORIZE_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def decoded(monkeypatch):
-    """The names of the photos that scans decode."""
-    names = []
-    read = scan.read_photo
-
-    def counting(file, *args, **options):
-        names.append(options["name"])
-        return read(file, *args, **options)
-
-    monkeypatch.setattr(scan, "read_photo", counting)
-    return names
 
 
 def load(spec, split="train", fractions=FRACTIONS, **options):

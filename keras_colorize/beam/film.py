@@ -70,7 +70,7 @@ def run_film(
     settings = with_reference(colorizer, settings)
     output = FilmOutput(colorizer, source, Path(out).expanduser().absolute(), settings)
     segments = output.segments
-    output.begin([int(file.stem) for file in segments.folder.glob("[0-9]*.npz")])
+    output.begin(segments.whole())
     plan_file = segments.folder / _PLAN
     if not (settings.resume and plan_file.is_file()):
         find_scenes(colorizer, source, settings, found).write(plan_file)

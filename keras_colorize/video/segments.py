@@ -86,6 +86,10 @@ class Segments:
         """Tell whether a segment is whole."""
         return self._state(number).is_file()
 
+    def whole(self) -> list[int]:
+        """Return the numbers of the segments that are done, whoever made them and in whatever order."""
+        return sorted(int(file.stem) for file in self.folder.glob("[0-9]*.npz"))
+
     def file(self, number: int) -> Path:
         """Return the file of a segment's pictures."""
         return self.folder / f"{number:06d}.part"
