@@ -17,7 +17,7 @@ from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.color.spaces import BinnedLabSpace, get_space
 from keras_colorize.data.augment import augment_photos, uniform_noise
-from keras_colorize.data.hints import random_hints
+from keras_colorize.data.hints import paint_hints, random_places, recolor_things
 from keras_colorize.data.wear import age_lightness
 from keras_colorize.metrics import color_bins, image
 from keras_colorize.models import layers
@@ -99,12 +99,14 @@ def augmentation_values(random: np.random.Generator) -> dict:
         random.integers(low, high, tuple(map(int, shape)), "int32")
     )
     try:
+        places = random_places((6, 20, 20), seed, share=0.8, mean=4, patch=5, most=16, recolored=0.5)
         cropped = Augment(flip_vertical=True, quarter_turns=True, crop_margin=4, borders=0.5)
         return {
             "augment: crops, flips, turns, borders": augment_photos(rgb_u8, seed, cropped),
             "augment: noise": uniform_noise(L / 50 - 1, seed, 0.05),
             "augment: age": age_lightness(L, seed, 0.5) / L_UNIT,
-            "augment: hints": random_hints(ab, seed, share=0.8, mean=4, patch=5, most=16) / AB_UNIT,
+            "augment: hints": paint_hints(ab, places) / AB_UNIT,
+            "augment: things of another colour": recolor_things(L, ab, places, seed) / AB_UNIT,
             # Rounded to whole levels at the end: halves may go either way.
             "augment: zoom, levels": ops.cast(augment_photos(rgb_u8, seed, Augment(zoom=1.5)), "float32"),
         }

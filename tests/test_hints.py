@@ -7,7 +7,7 @@ import pytest
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.color.spaces import get_space
-from keras_colorize.data.hints import paint_hints, random_hints
+from keras_colorize.data.hints import HintPlaces, paint_hints, random_places, recolor_things
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture
 from keras_colorize.inference.colorizer import Colorizer
@@ -40,9 +40,18 @@ def seed():
     return keras.random.SeedGenerator(5)
 
 
+def places(rows, columns, radius, active, recolored=0.0):
+    """Return the places of one photo's hints."""
+    return HintPlaces(*np.float32([[rows], [columns], [radius], [active]]), np.float32([[recolored]]))
+
+
+def random_hints(ab, **options):
+    return np.asarray(paint_hints(ab, random_places(np.shape(ab)[:3], seed(), **options)))
+
+
 def test_a_painted_hint_is_the_mean_colour_of_its_square():
     ab = np.random.default_rng(0).uniform(-60, 60, (1, 12, 10, 2)).astype("float32")
-    hints = np.asarray(paint_hints(ab, *np.float32([[[4]], [[9]], [[1]], [[1]]])))[0]
+    hints = np.asarray(paint_hints(ab, places([4], [9], [1], [1])))[0]
     covered = np.zeros((12, 10), bool)
     covered[3:6, 8:10] = True  # cut off by the photo's edge
     np.testing.assert_array_equal(hints[..., 2], covered)
@@ -52,8 +61,7 @@ def test_a_painted_hint_is_the_mean_colour_of_its_square():
 
 def test_hints_that_overlap_are_averaged_and_inactive_ones_leave_nothing():
     ab = np.random.default_rng(0).uniform(-60, 60, (1, 8, 8, 2)).astype("float32")
-    at = np.float32([[[2, 2, 6]], [[2, 3, 6]], [[0, 1, 0]], [[1, 1, 0]]])
-    hints = np.asarray(paint_hints(ab, *at))[0]
+    hints = np.asarray(paint_hints(ab, places([2, 2, 6], [2, 3, 6], [0, 1, 0], [1, 1, 0])))[0]
     square = ab[0, 1:4, 2:5].mean(axis=(0, 1))
     np.testing.assert_allclose(hints[2, 2, :2], (ab[0, 2, 2] + square) / 2, rtol=1e-5)
     np.testing.assert_allclose(hints[3, 4, :2], square, rtol=1e-5)
@@ -62,27 +70,82 @@ def test_hints_that_overlap_are_averaged_and_inactive_ones_leave_nothing():
 
 def test_random_hints_follow_their_distribution():
     ab = np.ones((400, 16, 16, 2), "float32") * (30, -20)
-    hints = np.asarray(random_hints(ab, seed(), share=0.5, mean=8.0, patch=1, most=256))
+    hints = random_hints(ab, share=0.5, mean=8.0, patch=1, most=256)
     counts = hints[..., 2].sum(axis=(1, 2))  # single pixels; a few coincide
     assert 0.42 < (counts > 0).mean() < 0.58
     given = counts[counts > 0]
     assert 4 <= np.median(given) <= 9
     assert given.max() > 60  # some photos have very many
     np.testing.assert_allclose(hints[hints[..., 2] > 0], np.tile((30, -20, 1), (int(counts.sum()), 1)), rtol=1e-5)
-    again = random_hints(ab, seed(), share=0.5, mean=8.0, patch=1, most=256)
+    again = random_hints(ab, share=0.5, mean=8.0, patch=1, most=256)
     np.testing.assert_array_equal(hints, again)
 
 
 def test_patches_have_odd_sides_up_to_the_largest():
     ab = np.zeros((300, 31, 31, 2), "float32")
-    hints = np.asarray(random_hints(ab, seed(), share=1.0, mean=1.0, patch=9, most=1))[..., 2]
+    hints = random_hints(ab, share=1.0, mean=1.0, patch=9, most=1)[..., 2]
     middle = hints[(hints[:, 0].sum(axis=1) == 0) & (hints[:, -1].sum(axis=1) == 0)]
     sides = set(np.sqrt(middle[:, :, 4:-4].sum(axis=(1, 2))).round(3).tolist())
     assert {1.0, 3.0, 5.0, 7.0, 9.0} <= sides
 
 
 def test_no_share_means_no_hints():
-    assert not np.asarray(random_hints(np.ones((8, 8, 8, 2)), seed(), share=0.0, mean=8.0, patch=9, most=16)).any()
+    assert not random_hints(np.ones((8, 8, 8, 2)), share=0.0, mean=8.0, patch=9, most=16).any()
+
+
+def striped(colors, size=64):
+    """Return L (1, S, S, 1) and ab (1, S, S, 2) of upright stripes of the same width."""
+    stripes = np.repeat(np.float32(colors), size // len(colors), axis=0)
+    lab = np.tile(stripes, (size, 1, 1))[None]
+    return lab[..., :1], lab[..., 1:]
+
+
+def test_recoloring_changes_the_thing_under_the_hint_and_no_other():
+    # The third stripe is like the first, but does not hang together with it.
+    L, ab = striped([(60, 30, 10), (30, -10, 20), (60, 30, 10), (60, -40, 0)])
+    new = np.asarray(recolor_things(L, ab, places([20], [8], [0], [1], recolored=1.0), seed()))
+    change = (new - ab)[0]
+    assert np.hypot(*change[20, 8]) > 5
+    np.testing.assert_allclose(change[:, :14], np.broadcast_to(change[20, 8], (64, 14, 2)), atol=1e-3)
+    np.testing.assert_allclose(change[:, 18:], 0, atol=1e-3)
+
+
+def test_recolored_textures_keep_their_differences():
+    L, ab = striped([(60, 30, 10), (60, 33, 8)])
+    new = np.asarray(recolor_things(L, ab, places([20], [8], [0], [1], recolored=1.0), seed()))
+    np.testing.assert_allclose(new[0, 5, 5] - new[0, 5, 60], ab[0, 5, 5] - ab[0, 5, 60], atol=1e-3)
+
+
+def test_other_photos_keep_their_colours():
+    L, ab = striped([(60, 30, 10), (30, -10, 20)])
+    np.testing.assert_array_equal(recolor_things(L, ab, places([20], [8], [0], [1]), seed()), ab)
+
+
+def test_the_share_of_recolored_photos_is_of_those_with_hints():
+    drawn = random_places((1000, 64, 64), seed(), share=0.6, mean=8.0, patch=1, most=64, recolored=0.5)
+    recolored, count = np.asarray(drawn.recolored)[:, 0], np.asarray(drawn.active).sum(axis=1)
+    assert set(recolored) == {0.0, 1.0} and not recolored[count == 0].any()
+    assert 0.25 < recolored.mean() < 0.35
+    assert np.median(count[recolored == 1]) <= 2 < np.median(count[(recolored == 0) & (count > 0)])
+
+
+def test_a_trainer_learns_the_new_colour_that_the_hint_shows():
+    recipe = small_recipe(**{"augment.hints": 1.0, "augment.hint_recolor": 1.0, "augment.hint_patch": 1})
+    trainer = build_stages(recipe)[0].trainer
+    photos = np.stack([colorful_photo(n, SIZE, SIZE) for n in range(4)])
+    inputs, target = trainer.space.split(rgb_from_u8(photos))
+    seen, changed = trainer.disturb(inputs, target)
+    assert np.abs(changed - target).max(axis=(1, 2, 3)).min() > 0.01
+    hints, ab = np.asarray(seen.hints), np.asarray(trainer.space.target_chroma(changed))
+    at = hints[..., 2] == 1
+    np.testing.assert_allclose(hints[at][:, :2], ab[at], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["lab", "rgb", "rgb01", "binned_lab"])
+def test_a_target_of_given_chroma_is_that_of_the_photo(name):
+    space = get_space(name)
+    inputs, target = space.split(colorful_photo(3, 8, 8)[None] / np.float32(255))
+    np.testing.assert_allclose(space.target(inputs, space.target_chroma(target)), target, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["lab", "rgb", "rgb01", "binned_lab"])

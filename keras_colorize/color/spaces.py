@@ -108,6 +108,11 @@ class Space:
         """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
         raise NotImplementedError
 
+    def target(self, inputs: Inputs, ab: Tensor) -> Tensor:
+        """Return the target of training, as `split` does, of photos with the chroma ab (B, H, W, 2) in CIE units."""
+        lab = ops.concatenate([inputs.lightness, ab], axis=-1)
+        return self._target(lab_to_rgb(lab), lab)
+
     def colorize(self, inputs: Inputs, prediction: Tensor, vividness: Tensor = 1.0) -> Tensor:
         """Join the photo's own lightness with the predicted chroma: RGB (B, H, W, 3) in [0, 1]."""
         return recolor(inputs.lightness, self.chroma(inputs, prediction, vividness))

@@ -75,6 +75,7 @@ class Augment:
         hints: share of photos that get hints, where the recipe takes hints.
         hint_mean: mean number of hints in most of these photos.
         hint_patch: largest side of a hint in pixels; a hint is a square with an odd side.
+        hint_recolor: share of the photos with hints in which the first hint gives one thing another colour.
     """
 
     flip_horizontal: bool = True
@@ -88,6 +89,7 @@ class Augment:
     hints: float = bounded(0.0, 0, 1)
     hint_mean: float = bounded(8.0, 1)
     hint_patch: int = bounded(9, 1)
+    hint_recolor: float = bounded(0.0, 0, 1)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_u8
 from keras_colorize.color.spaces import BinnedLabSpace, Space, space_from_config
 from keras_colorize.data.augment import augment_photos, uniform_noise
-from keras_colorize.data.hints import random_hints
+from keras_colorize.data.hints import paint_hints, random_places, recolor_things
 from keras_colorize.data.wear import age_lightness
 from keras_colorize.metrics import ab_mae, pixel_accuracy, psnr
 from keras_colorize.recipes import Augment, Loss
@@ -196,36 +196,48 @@ class SupervisedTrainer(keras.Model):
     def prepare(self, rgb_u8: Tensor, *, training: bool) -> tuple[Inputs, Tensor, Tensor]:
         """Make inputs, condition and target of photos uint8 (B, S, S, 3), which are augmented when training.
 
-        Marks of age, hints and noise are in the condition only: inputs and target are the photo's.
+        Marks of age, hints and noise are in the condition only: the inputs are the photo's, and so is the target, but
+        for the things that hints give another colour.
         """
         if training:
             rgb_u8 = augment_photos(rgb_u8, self.augment_seed, self.augment)
         inputs, target = self.split(rgb_from_u8(rgb_u8))
         if not training:
             return inputs, self.space.condition(inputs), target
-        condition = self.space.condition(self.disturb(inputs, target))
+        aged, target = self.disturb(inputs, target)
+        condition = self.space.condition(aged)
         if self.augment.noise > 0:
             channels = condition.shape[-1] - (HINT_CHANNELS if self.space.takes_hints else 0)
             noisy = uniform_noise(condition[..., :channels], self.augment_seed, self.augment.noise)
             condition = ops.concatenate([noisy, condition[..., channels:]], axis=-1)
         return inputs, condition, target
 
-    def disturb(self, inputs: Inputs, target: Tensor) -> Inputs:
-        """Age what the network sees of photos in training, and draw the hints that it gets."""
+    def disturb(self, inputs: Inputs, target: Tensor) -> tuple[Inputs, Tensor]:
+        """Age what the network sees of photos in training, and draw the hints that it gets.
+
+        Returns:
+            What the network sees, and the target. The target is changed where hints give a thing another colour.
+        """
         augment, seed = self.augment, self.augment_seed
+        seen = inputs
         if augment.aging > 0:
-            inputs = inputs._replace(lightness=age_lightness(inputs.lightness, seed, augment.aging))
+            seen = seen._replace(lightness=age_lightness(inputs.lightness, seed, augment.aging))
         if augment.hints > 0:
-            hints = random_hints(
-                self.space.target_chroma(target),
+            ab = self.space.target_chroma(target)
+            places = random_places(
+                ops.shape(ab)[:3],
                 seed,
                 share=augment.hints,
                 mean=augment.hint_mean,
                 patch=augment.hint_patch,
                 most=MOST_HINTS,
+                recolored=augment.hint_recolor,
             )
-            inputs = inputs._replace(hints=hints)
-        return inputs
+            if augment.hint_recolor > 0:
+                ab = recolor_things(inputs.lightness, ab, places, seed)
+                target = self.space.target(inputs, ab)
+            seen = seen._replace(hints=paint_hints(ab, places))
+        return seen, target
 
     def train_step(self, rgb_u8: Tensor) -> dict[str, Tensor]:
         """Learn from photos uint8 (B, S, S, 3); return the means of the losses since the last reset."""
