@@ -161,6 +161,47 @@ def test_commands_have_one_line_for_a_typo(capsys):
     assert "invalid choice: 'trian'" in fails(capsys, command="trian")
 
 
+@pytest.mark.parametrize(
+    ("end", "code", "finalized"),
+    [
+        ("raise KeyboardInterrupt", 130, ""),
+        ("raise OSError(28, 'No space left on device')", 2, ""),
+        ("return 1", 1, ""),
+        ("return 0", 0, "finalized"),
+    ],
+)
+def test_a_command_that_fails_cleans_up_and_leaves_without_finalizing_python(end, code, finalized):
+    """A thread in C++ code can abort the process while Python is finalized: exit status -6 in place of the code."""
+    command = f"""if True:
+        import atexit, os, sys, threading
+        from keras_colorize import cli
+
+        class Witness:
+            def __del__(self, write=os.write):
+                write(1, b"finalized")
+
+        class Command:
+            SUMMARY = "A command."
+
+            @staticmethod
+            def add_arguments(parser):
+                pass
+
+            @staticmethod
+            def run(options):
+                atexit.register(print, "cleaned up")
+                print("worked", end=", ")
+                threading.Thread(target=threading.Event().wait, daemon=True).start()
+                {end}
+
+        witness = Witness()
+        cli.COMMANDS = {{"command": Command}}
+        sys.exit(cli.main())
+    """
+    ended = run("-c", command, "command")
+    assert (ended.returncode, ended.stdout) == (code, f"worked, cleaned up\n{finalized}"), ended.stderr
+
+
 @pytest.mark.slow
 def test_train_and_evaluate_as_a_user_runs_them(tmp_path, photo_folder):
     trained = run("train.py", "--data", str(photo_folder), "--out", str(tmp_path / "runs"), *TINY)

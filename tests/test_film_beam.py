@@ -203,7 +203,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path, signal_number):
     run = write_run(tmp_path / "run")
     film = cut_film(tmp_path / "old.mp4", (130, 130, 130, 130), sound="aac")
     out, code = tmp_path / "new.mkv", "from keras_colorize.video import scenes; scenes.SEGMENT_FRAMES = 40\n"
-    code += "import sys; from keras_colorize.cli import main; sys.exit(main(sys.argv[1:]))"
+    code += "import sys; from keras_colorize.cli import main; sys.exit(main())"
     words = ("film", film, "--run", run, "--codec", "ffv1", "--out")
 
     def start(*options):

@@ -162,12 +162,13 @@ def _watched(segments: Segments, plan: ScenePlan, advance: Advance) -> Iterator[
                 advance(sum(lengths.get(int(file.stem), 0) for file in segments.folder.glob("[0-9]*.npz")), total)
 
     watching = threading.Thread(target=watch, name="watch", daemon=True)
-    watching.start()
     try:
+        watching.start()
         yield
     finally:
         over.set()
-        watching.join()
+        if watching.ident is not None:  # it has begun
+            watching.join()
 
 
 _loading = threading.Lock()

@@ -4,9 +4,12 @@ Importing this package loads no TensorFlow. A command imports it when it has che
 """
 
 import argparse
+import atexit
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from keras_colorize import __version__
@@ -54,15 +57,46 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class ProcessExit:
+    """The end of a process whose command fails: exit functions run and output is flushed, but Python is not finalized.
+
+    A command that fails can leave threads behind, such as a worker of Beam or a step of a film, in the middle of C++
+    code of TensorFlow or FFmpeg. While Python is finalized, it ends such a thread as soon as the thread asks for the
+    interpreter. Where the thread has C++ functions that may not throw on its stack, C++ aborts the process, whose exit
+    code is lost.
+
+    Exit functions run in the reverse order of their registration. So make this object before the packages are imported
+    that clean up at the exit.
+
+    Attributes:
+        code: the exit code of the command; 0 leaves the exit to Python.
+    """
+
+    def __init__(self) -> None:
+        self.code = 0
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if not self.code:
+            return
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+                stream.flush()
+        os._exit(self.code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: the words after `keras-colorize`; by default those of this process.
+        arguments: the words after `keras-colorize`; by default those of this process. Then the command is all that the
+            process does: if it fails, the process ends with its exit code and is not finalized.
 
     Returns:
         The exit code: 0, 1 where some photos failed, 2 for a mistake of the user, 130 for Ctrl-C.
     """
+    process_exit = ProcessExit() if arguments is None else None
     parser = _Parser(prog="keras-colorize", description="Colorization of photographs with Keras 3.")
     parser.add_argument("--version", action="version", version=f"keras-colorize {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -70,15 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub = commands.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)
         command.add_arguments(sub)
         sub.set_defaults(command=command, prog=sub.prog, flags=flags_of(sub))
-    return _run(parser.parse_args(arguments))
+    code = _run(parser.parse_args(arguments))
+    if process_exit is not None:
+        process_exit.code = code
+    return code
 
 
 def run_script(name: str) -> NoReturn:
     """Run one command as a script of its own, as `train.py` and `evaluate.py` do, and exit with its code."""
+    process_exit = ProcessExit()
     parser = _Parser(prog=f"{name}.py", description=COMMANDS[name].SUMMARY)
     COMMANDS[name].add_arguments(parser)
     parser.set_defaults(command=COMMANDS[name], prog=f"{name}.py", flags=flags_of(parser))
-    sys.exit(_run(parser.parse_args()))
+    process_exit.code = _run(parser.parse_args())
+    sys.exit(process_exit.code)
 
 
 def _run(options: argparse.Namespace) -> int:

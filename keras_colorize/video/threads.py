@@ -39,8 +39,8 @@ def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
                 iterator.close()
 
     thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
     try:
+        thread.start()  # Ctrl-C may come as soon as the thread runs
         while True:
             item = passed.get()
             if item is None:
@@ -50,4 +50,5 @@ def in_thread(items: Iterable[T], waiting: int, name: str) -> Generator[T]:
             yield item[0]
     finally:
         closed.set()
-        thread.join()
+        if thread.ident is not None:  # it has begun
+            thread.join()
