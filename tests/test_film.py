@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -399,6 +400,22 @@ def test_a_film_that_is_resumed_is_the_film_that_nobody_disturbed(tmp_path, colo
     assert not (tmp_path / "new.mkv.parts").exists()
 
 
+def test_a_segment_that_was_only_half_written_is_no_part_of_a_film(tmp_path, colorizer, short_segments):
+    film, out = make_film(tmp_path / "old.mp4", 10), tmp_path / "new.mkv"
+
+    def die(done, total):
+        raise _Killed
+
+    with pytest.raises(_Killed):
+        colorize_film(colorizer, film, out, LOSSLESS, die)
+    (tmp_path / "new.mkv.parts" / "tmp-0123abcd-000000.npz").write_bytes(b"half")
+    with pytest.raises(ColorizeError, match=r"begun with vividness 1\.0, and now it is 2\.0"):
+        colorize_film(colorizer, film, out, replace(RESUMED, vividness=2.0))
+    done = []
+    colorize_film(colorizer, film, out, replace(LOSSLESS, vividness=2.0), lambda *at: done.append(at[0]))
+    assert done == list(range(1, 11)) and not (tmp_path / "new.mkv.parts").exists()
+
+
 def test_a_film_that_is_stopped_plays_and_is_resumed(tmp_path, colorizer, short_segments):
     film = make_film(tmp_path / "old.mp4", 22, sound="aac")
     whole = colorize_film(colorizer, film, tmp_path / "whole.mkv", LOSSLESS)
@@ -552,6 +569,9 @@ def test_mistakes_are_answered_in_one_line(tmp_path, colorizer, capsys, monkeypa
     folder.mkdir()
     assert "no file or folder" in refused(capsys, tmp_path / "odl.mp4", "--out", out)
     assert "did you mean 'old.mp4'" in refused(capsys, tmp_path / "odl.mp4", "--out", out)
+    (tmp_path / "zzzzzzzzzz.txt").write_text("no film")
+    assert "did you mean" not in refused(capsys, tmp_path / "zzzzzzzzzz.mp4", "--out", out)
+    assert "did you mean 'frames'" in refused(capsys, tmp_path / "frame", "--out", out)
     assert "no film that FFmpeg reads" in refused(capsys, text, "--out", out)
     assert "no film that FFmpeg reads" in refused(capsys, empty, "--out", out)
     assert "no pictures, only audio" in refused(capsys, sound, "--out", out)
@@ -607,6 +627,19 @@ def test_a_thread_passes_on_what_it_makes_and_what_it_raises():
     endless = in_thread(iter(int, 1), 1, "endless")
     next(endless)
     endless.close()
+
+
+def test_a_thread_ends_where_ctrl_c_comes_as_it_starts(monkeypatch):
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "start", interrupted)
+        next(in_thread(iter(int, 1), 1, "endless"))
+    assert "endless" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_times_in_words():

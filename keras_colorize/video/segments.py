@@ -47,14 +47,14 @@ class Segments:
         """
         if overwrite and self.folder.exists():
             shutil.rmtree(self.folder)
-        begun, unfinished = any(self.folder.glob("*.npz")), self._description.is_file()
+        begun, unfinished = bool(self.whole()), self._description.is_file()
         if begun and not resume:
             raise ColorizeError(
                 f"'{self.folder}' holds a part of this film: `resume` goes on from it, `overwrite` begins anew"
             )
         if self._out.exists() and not self._out.is_dir() and not overwrite and not (unfinished and resume):
             raise ColorizeError(f"'{self._out}' exists: `overwrite` replaces it")
-        if begun:
+        if begun or (unfinished and resume):
             self._compare(description)
 
     def begin(self, description: Mapping[str, object]) -> None:
@@ -136,7 +136,7 @@ class Segments:
         for name, value in _texts(description).items():
             if kept.get(name) != value:
                 raise ColorizeError(
-                    f"the part of the film in '{self.folder}' was made with {name} {kept.get(name)}, and now it is"
+                    f"the part of the film in '{self.folder}' was begun with {name} {kept.get(name)}, and now it is"
                     f" {value}: take the same settings to resume, or `overwrite` it"
                 )
 

@@ -12,6 +12,12 @@ from keras_colorize.video.film_file import FilmFile
 from keras_colorize.video.frame_folder import DEFAULT_RATE, FrameFolder
 from keras_colorize.video.frames import FilmFormat, FilmFrame
 
+# Of the files that a mistyped name may mean. Any file is opened, whatever it is called.
+_SUFFIXES = {
+    ".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv",
+}  # fmt: skip
+
 
 class FilmSource(Protocol):
     """A film that is open for reading.
@@ -57,6 +63,7 @@ def open_film(path: str | Path, rate: Fraction | None = None) -> FilmSource:
     if rate is not None:
         raise ColorizeError(f"`fps` is for folders of frames: '{path}' has a rate of its own")
     if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ColorizeError(f"no file or folder '{path}'{did_you_mean(path.name, beside)}")
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        films = [entry.name for entry in beside if entry.suffix.lower() in _SUFFIXES or entry.is_dir()]
+        raise ColorizeError(f"no file or folder '{path}'{did_you_mean(path.name, films)}")
     return FilmFile(path)
