@@ -1,6 +1,7 @@
 """`keras-colorize colorize` with hints: on the command line, in a file, and beside photos."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -131,6 +132,30 @@ def test_resume_samples_and_the_contact_sheet_go_with_hints(run_folder, tmp_path
     np.testing.assert_array_equal(pixels(out / "a-2.png"), second)
     assert command(capsys, photo, *options[:4], "--samples", "2", "--overwrite")[0] == 0
     assert np.abs(first.astype(int) - pixels(out / "a-1.png")).max() > 2
+
+
+def test_resume_makes_photos_again_whose_hints_have_changed(run_folder, colorizer, tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    save_grey(folder / "a.png", folder / "b.png", folder / "c.png")
+    for name in "ab":
+        write_hints(folder / f"{name}.hints.json", RED)
+    resume = [folder, "--out", out, "--run", run_folder, "--compare", "--resume"]
+    assert command(capsys, *resume)[0] == 0
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert "nothing to do" in command(capsys, *resume)[1]
+    blue = HintSet([Hint(0.5, 0.5, "blue", 0.3)], 1, 1)
+    for name in "ac":
+        write_hints(folder / f"{name}.hints.json", blue)
+        later = (out / f"{name}-compare.png").stat().st_mtime_ns + 1_000_000
+        os.utime(folder / f"{name}.hints.json", ns=(later, later))
+    code, said, _ = command(capsys, *resume)
+    assert code == 0 and "done     2 of 3 photos" in said
+    for name in "ac":
+        assert_alike(out / f"{name}.png", colorizer(pixels(folder / f"{name}.png"), hints=blue))
+        assert (out / f"{name}-compare.png").read_bytes() != before[f"{name}-compare.png"]
+    assert (out / "b.png").read_bytes() == before["b.png"]
+    (folder / "c.hints.json").unlink()  # a result does not tell that it had hints
+    assert [len(job.missing) for job in plan_jobs([folder], out, FolderSettings(resume=True)).jobs] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

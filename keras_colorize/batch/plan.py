@@ -47,7 +47,8 @@ class FolderSettings:
         quality: of JPEG, WebP and AVIF, 1 to 100.
         compare: write a second file for each photo, grey beside colour.
         contact_sheet: write pages of all photos, grey beside colour.
-        resume: keep results that exist and write those that are missing.
+        resume: keep results that exist and write those that are missing. A result that is older than the hints beside
+            its photo is written again.
         overwrite: replace results that exist, even the photos that they are made from.
         batch_size: photos that go through the network at once.
         max_pixels: a photo with more pixels fails.
@@ -123,6 +124,15 @@ class Job:
     missing: frozenset[Path]
     hints_file: Path | None = None
 
+    def is_outdated(self, file: Path) -> bool:
+        """Tell whether the photo's hints have changed since a file of this job was written."""
+        if self.hints_file is None:
+            return False
+        try:
+            return file.stat().st_mtime_ns < self.hints_file.stat().st_mtime_ns
+        except OSError:  # one of them is gone
+            return False
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -179,7 +189,7 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
         _refuse_foreign_list(out / ERRORS_FILE, ERRORS_HEADER, "failures")
         _refuse_foreign_list(out / IN_COLOR_FILE, IN_COLOR_HEADER, "photos in colour")
     if settings.resume:
-        jobs = [replace(job, missing=job.missing - existing) for job in jobs]
+        jobs = [replace(job, missing=job.missing - _kept(job, existing)) for job in jobs]
     hints = {os.path.realpath(job.hints_file) for job in jobs if job.hints_file is not None}
     others = tuple(path for real, path in found.others.items() if real not in hints)
     return Plan(tuple(jobs), tuple(pages), others, tuple(found.closed.values()))
@@ -305,6 +315,11 @@ def _stem(name: str) -> str:
     except ColorizeError:
         return name
     return Path(name).stem
+
+
+def _kept(job: Job, existing: set[Path]) -> set[Path]:
+    """Return the files of a job that exist and stay as they are when a run is resumed."""
+    return {file for file in existing & job.missing if not job.is_outdated(file)}
 
 
 # Refusing

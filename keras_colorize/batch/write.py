@@ -86,20 +86,21 @@ def write_photo(
         # Iterators, not a loop, which would hold a page while the next one is made.
         pages = itertools.chain(map(look, itertools.islice(pairs, 1)), map(operator.itemgetter(1), pairs))
         if file in job.missing:
-            written.remarks |= dict.fromkeys(_write(file, pages, settings))
+            written.remarks |= dict.fromkeys(_write(job, file, pages, settings))
             written.files.append(file)
         elif compare:
             next(pages)  # an earlier run wrote the file; it is shown beside the others
     if compare and job.comparison is not None:
-        _write(job.comparison, [Picture(join_tiles(tiles))], settings)
+        _write(job, job.comparison, [Picture(join_tiles(tiles))], settings)
         written.files.append(job.comparison)
     if written.tone == "tinted":
         written.remarks = {TINTED: None} | written.remarks
 
 
-def _write(file: Path, pages: Iterable[Picture], settings: FolderSettings) -> list[str]:
+def _write(job: Job, file: Path, pages: Iterable[Picture], settings: FolderSettings) -> list[str]:
     file.parent.mkdir(parents=True, exist_ok=True)
-    return write_pictures(file, pages, quality=settings.quality, overwrite=settings.overwrite)
+    overwrite = settings.overwrite or job.is_outdated(file)
+    return write_pictures(file, pages, quality=settings.quality, overwrite=overwrite)
 
 
 def tone_of(pixels: np.ndarray) -> Tone:

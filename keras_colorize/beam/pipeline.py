@@ -153,4 +153,5 @@ def _still_missing(job: Job, settings: FolderSettings) -> Job:
     """Take from a job what has been written since it was planned, where a chunk is done for a second time."""
     if settings.overwrite:
         return job
-    return replace(job, missing=frozenset(file for file in job.missing if not os.path.lexists(file)))
+    missing = (file for file in job.missing if not os.path.lexists(file) or job.is_outdated(file))
+    return replace(job, missing=frozenset(missing))
