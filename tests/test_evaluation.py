@@ -543,6 +543,8 @@ def test_results_of_one_run_lie_in_it_and_of_several_beside_them(runs, tmp_path)
     first.mkdir(parents=True)
     assert folder_for(runs, tmp_path) != first
     assert folder_for(["packaged"], tmp_path).parent == tmp_path / "evaluation"
+    shared = Colorizer.from_run(runs[0].path).save(tmp_path / "shared")
+    assert folder_for(find_systems([str(shared)], [], tmp_path), tmp_path).parent == tmp_path / "evaluation"
 
 
 def test_the_command_compares_and_marks(runs, capsys):

@@ -38,8 +38,11 @@ def find_systems(models: Sequence[str], runs: Sequence[str], out: str | Path) ->
 
 
 def folder_for(found: Sequence[RunFolder | str], out: str | Path) -> Path:
-    """Return the folder for results: a single run's own `evaluation/`, else `OUT/evaluation/TIME`."""
-    if len(found) == 1 and isinstance(found[0], RunFolder):
+    """Return the folder for results: a single run's own `evaluation/`, else `OUT/evaluation/TIME`.
+
+    A folder that somebody shared gets no files, since it may be read-only or belong to others.
+    """
+    if len(found) == 1 and isinstance(found[0], RunFolder) and not found[0].sha256():
         return found[0].evaluation
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     folder = Path(out) / "evaluation" / stamp
