@@ -1,5 +1,8 @@
 """Every registered network, and the published shapes and parameter counts of the reports' own."""
 
+import typing
+from typing import Literal
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models import build, names
+from keras_colorize.models import build, names, registry
 from keras_colorize.models.networks import build_discriminator, build_generator
 from keras_colorize.recipes import Recipe
 from tests.networks import SMALL_ARGS, build_small, gradients, random_inputs
@@ -64,6 +67,45 @@ def convolution_counts(model: keras.Model) -> list[int]:
 def table(model: keras.Model) -> list[tuple]:
     """One row per layer with weights or a change of shape: name, output shape without batch, parameters."""
     return [(layer.name, tuple(layer.output.shape[1:]), layer.count_params()) for layer in model.layers[1:]]
+
+
+# The registry
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    """Registers a builder under the name "own" for a test."""
+
+    def register(function):
+        monkeypatch.setitem(registry._BUILDERS["generator"], "own", function)
+
+    return register
+
+
+def test_a_builder_without_annotations_takes_any_values(builder):
+    builder(lambda width, size=(3, 3): (width, size))
+    assert build("own", width="4", size=[5, 5]) == ("4", [5, 5])
+    with pytest.raises(ColorizeError, match=r"has no argument 'widht'; did you mean 'width'\? \(known: width, size\)"):
+        build("own", widht=4)
+
+
+def test_values_are_compared_with_the_annotations_that_can_be_checked(builder):
+    def own(
+        width: typing.Optional[int] = None,  # noqa: UP045
+        sides: list[float] = (),
+        size: tuple[int, int] = (3, 3),
+        what: typing.Any = None,
+        mode: "Literal['a', 'b']" = "a",
+    ) -> "NetworkForTypeCheckers":  # noqa: F821
+        return width, sides, size, what, mode
+
+    builder(own)
+    assert build("own", width="4") == ("4", (), (3, 3), None, "a"), "names that do not exist leave all unchecked"
+    own.__annotations__["return"] = object
+    assert build("own", width=4, sides=[1, 2.5], size=[1, 2], what=object) == (4, [1, 2.5], [1, 2], object, "a")
+    for values, wanted in (({"width": "4"}, "Optional"), ({"sides": ["1"]}, "list"), ({"mode": "c"}, "Literal")):
+        with pytest.raises(ColorizeError, match=f"cannot take {next(iter(values))} = .*: expected .*{wanted}"):
+            build("own", **values)
 
 
 # Every registered network

@@ -63,17 +63,18 @@ def build(name: str, kind: Kind = "generator", **args: object) -> "keras.Model":
         A functional `keras.Model` with fresh weights.
 
     Raises:
-        ColorizeError: the name of the architecture or of an argument is unknown, or a value has the wrong type.
+        ColorizeError: the name of the architecture or of an argument is unknown, or a value has another type than the
+            annotation of its argument says.
     """
     builder = _builder(name, kind)
     known = inspect.signature(builder).parameters
-    hints = typing.get_type_hints(builder)
+    hints = _hints(builder)
     for arg, value in args.items():
         if arg not in known:
             raise ColorizeError(
                 f"{kind} '{name}' has no argument '{arg}'{did_you_mean(arg, known)} (known: {', '.join(known)})"
             )
-        if not _fits(hints[arg], value):
+        if arg in hints and not _fits(hints[arg], value):
             wanted = inspect.formatannotation(known[arg].annotation).removeprefix("collections.abc.")
             raise ColorizeError(f"{kind} '{name}' cannot take {arg} = {value!r}: expected {wanted}")
     return builder(**args)
@@ -86,14 +87,26 @@ def _builder(name: str, kind: Kind) -> Builder:
     return builders[name]
 
 
-def _fits(hint: Any, value: object) -> bool:
-    """Say whether a plain value from TOML has the annotated type of an argument."""
-    if isinstance(hint, types.UnionType):
-        return any(_fits(option, value) for option in typing.get_args(hint))
-    if typing.get_origin(hint) is Sequence:
-        return isinstance(value, (list, tuple)) and all(_fits(typing.get_args(hint)[0], item) for item in value)
-    if typing.get_origin(hint) is Literal:
-        return value in typing.get_args(hint)
-    if hint in (int, float):
+def _hints(builder: Builder) -> dict[str, object]:
+    """Return the types of the arguments that have an annotation; none where one is known to type checkers only."""
+    try:
+        return typing.get_type_hints(builder)
+    except NameError:
+        return {}
+
+
+def _fits(hint: object, value: object) -> bool:
+    """Say whether a plain value from TOML has the annotated type of an argument.
+
+    A type that cannot be checked here is left to the builder.
+    """
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(option, value) for option in options)
+    if origin is Literal:
+        return value in options
+    if origin in (Sequence, list):
+        return isinstance(value, (list, tuple)) and all(_fits(options[0], item) for item in value)
+    if hint is int or hint is float:
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    return isinstance(value, hint)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
