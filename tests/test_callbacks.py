@@ -73,6 +73,7 @@ def fit_recipe(recipe, folder, *more):
     start = checkpoint.initial_epoch
     history = stage.trainer.fit(
         photos.training_batches(batch_size, seed=seed, start_epoch=start),
+        shuffle=False,
         steps_per_epoch=steps,
         initial_epoch=start,
         epochs=recipe.schedule.epochs,
@@ -144,6 +145,7 @@ def fit(trainer, photos, callbacks, *, epochs=3, initial_epoch=0):
     training, validation = photos
     return trainer.fit(
         training.training_batches(BATCH, seed=1, start_epoch=initial_epoch),
+        shuffle=False,
         steps_per_epoch=training.steps_per_epoch(BATCH),
         epochs=epochs,
         initial_epoch=initial_epoch,
@@ -303,6 +305,22 @@ def test_training_ends_when_a_figure_improves_no_more(monitor, sign, photos, tmp
     assert len(history["g_total"]) == 4
     assert (stopper.position.best, stopper.position.waited) == (2.0 * sign, 2)
     assert_equal_weights(trainer.generator.get_weights(), given.weights[1])
+
+
+def test_a_fit_that_early_stopping_ended_ends_at_once_when_it_is_started_again(photos, tmp_path):
+    def callbacks(patience):
+        values = Figures([2.0, 1.0, 3.0, 3.0, 0.5, 3.0])
+        stopper = EarlyStopper("val_fid", tmp_path / "best.weights.h5", patience=patience)
+        checkpoint = ResumableCheckpoint(tmp_path / "checkpoint", minutes=0, early_stopper=stopper)
+        return [WeightAveraging(0.9), values, stopper, checkpoint]
+
+    first, again, longer = small_trainer(), small_trainer(), small_trainer()
+    assert len(fit(first, photos, callbacks(2), epochs=6)["val_fid"]) == 4
+    history = fit(again, photos, callbacks(2), epochs=6, initial_epoch=4)
+    assert history == {} and newest_position(tmp_path / "checkpoint").epoch == 4
+    assert_equal_weights(again.generator.get_weights(), first.generator.get_weights())
+    assert len(fit(again, photos, [], epochs=1)["g_total"]) == 1, "a later fit begins at its own beginning"
+    assert fit(longer, photos, callbacks(4), epochs=6, initial_epoch=4)["val_fid"] == [0.5, 3.0]
 
 
 def test_early_stopping_looks_every_few_epochs_and_names_a_figure_that_is_missing(photos, tmp_path):

@@ -182,6 +182,11 @@ class EarlyStopper(keras.callbacks.Callback):
         self._start = start_from_epoch
         self._sign = -1.0 if monitor in HIGHER_IS_BETTER else 1.0
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the figure has not improved for so many measurements that training ends."""
+        return self.position.waited >= self._patience
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Look at the figure where a measurement is due.
 
@@ -208,7 +213,7 @@ class EarlyStopper(keras.callbacks.Callback):
             position.best, position.waited = value, 0
         else:
             position.waited += 1
-        return position.waited >= self._patience
+        return self.is_over
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Give the generator its best weights, where there was a measurement."""

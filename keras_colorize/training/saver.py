@@ -30,10 +30,12 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         checkpoint = ResumableCheckpoint("run/checkpoint")
         start = checkpoint.initial_epoch
         batches = photos.training_batches(16, seed=0, start_epoch=start)
-        trainer.fit(batches, steps_per_epoch=…, epochs=50, initial_epoch=start, callbacks=[checkpoint])
+        trainer.fit(
+            batches, shuffle=False, steps_per_epoch=…, epochs=50, initial_epoch=start, callbacks=[checkpoint]
+        )
 
     A checkpoint appears whole or not at all, with the SHA-256 of every file, and the two newest are kept. A damaged one
-    is left out with a warning.
+    is left out with a warning. Where early stopping had ended the training, `fit` ends at once, with the best weights.
 
     Put it last in the list of callbacks.
 
@@ -50,7 +52,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         self.position = early_stopper.position if early_stopper is not None else Position()
         """Steps and epochs done, kept up to date."""
         self._folder = Path(folder)
-        self._best_weights = early_stopper.best_weights if early_stopper is not None else None
+        self._early_stopper = early_stopper
         self._checkpoints: Checkpoints | None = None
         self._interval = 60 * minutes
         self._tried = time.monotonic()
@@ -84,12 +86,21 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             raise ColorizeError(
                 "the data do not tell how many steps an epoch has, which a checkpoint must know: give `steps_per_epoch`"
             )
-        self._checkpoints = Checkpoints(self._folder, self.model.state_variables(), self._best_weights)
+        stopper = self._early_stopper
+        best_weights = stopper.best_weights if stopper is not None else None
+        self._checkpoints = Checkpoints(self._folder, self.model.state_variables(), best_weights)
         position, remarks = self._checkpoints.restore()
         if position is not None:
             vars(self.position).update(vars(position))
         for remark in remarks:
             warnings.warn(remark, stacklevel=2)
+        if stopper is not None and stopper.is_over:
+            # So Keras' own callback of checkpoints tells `fit` where to begin: here behind the last epoch.
+            self.model._initial_epoch = self.params["epochs"]
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Leave it to the next `fit` where to begin."""
+        self.model._initial_epoch = None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Check that training goes on where the checkpoint ends.
