@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_colorize.color.hints import spread_hints
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.color.spaces import get_space
@@ -331,3 +332,58 @@ def test_training_shows_hints_to_the_network_and_validation_does_not():
     before = [np.array(weight) for weight in trainer.generator.get_weights()]
     trainer.train_step(photos)
     assert any((a != b).any() for a, b in zip(before, trainer.generator.get_weights(), strict=True))
+
+
+def one_hint(row, column, ab, size=64):
+    hints = np.zeros((1, size, size, 3), "float32")
+    hints[0, row - 1 : row + 2, column - 1 : column + 2] = *ab, 1.0
+    return hints
+
+
+def test_an_error_at_a_hint_is_taken_off_what_looks_like_it():
+    L = np.full((1, 64, 64, 1), 40.0, "float32")
+    L[:, :, 32:] = 70.0
+    L[:, :8] = 70.0  # near as well, but lighter
+    ab = np.full((1, 64, 64, 2), 10.0, "float32")
+    change = np.asarray(spread_hints(ab, one_hint(20, 20, (40.0, -10.0)), L))[0] - 10.0
+    assert 0.8 < change[20, 20, 0] / 30.0 < 1.0 and 0.8 < change[20, 20, 1] / -20.0 < 1.0
+    assert change[20, 30, 0] / 30.0 > 0.5  # as light
+    np.testing.assert_allclose(change[20, 33:], 0.0, atol=1e-4)  # across the edge
+    np.testing.assert_allclose(change[:8, 20], 0.0, atol=1e-4)
+    assert np.abs(change[62, 20]).max() < 1.0  # far
+
+
+def test_hints_that_the_network_follows_change_nothing():
+    L = np.random.default_rng(0).uniform(0, 100, (1, 64, 64, 1)).astype("float32")
+    ab = np.full((1, 64, 64, 2), 10.0, "float32")
+    np.testing.assert_allclose(spread_hints(ab, one_hint(20, 20, (10.0, 10.0)), L), ab, atol=1e-4)
+
+
+def test_of_two_hints_each_counts_where_it_is_near():
+    L = np.full((1, 64, 64, 1), 40.0, "float32")
+    hints = one_hint(32, 12, (20.0, 0.0)) + one_hint(32, 52, (-20.0, 0.0))
+    spread = np.asarray(spread_hints(np.zeros((1, 64, 64, 2), "float32"), hints, L))[0, 32, :, 0]
+    assert spread[12] > 15 and spread[52] < -15 and abs(spread[32]) < 0.01
+
+
+def test_the_grid_stands_for_a_sum_over_the_pixels_of_hints():
+    random = np.random.default_rng(1)
+    L = random.uniform(0, 100, (1, 40, 48, 1)).astype("float32")
+    ab = random.uniform(-30, 30, (1, 40, 48, 2)).astype("float32")
+    hints = np.zeros((1, 40, 48, 3), "float32")
+    for _ in range(12):
+        hints[0, random.integers(40), random.integers(48)] = *random.uniform(-60, 60, 2), 1.0
+    at = np.argwhere(hints[0, ..., 2] > 0)
+    errors = (hints[..., :2] - ab)[0][tuple(at.T)]
+    nodes = [np.arange(3.5, length, 8.0) for length in (40, 48)]
+    expected = ab[0].astype("float64")
+    tents = np.maximum(0, 1 - np.abs(L[0] / 12.5 - np.arange(9)))
+    for row in range(40):
+        for column in range(48):
+            weights = np.ones(len(at))
+            for place, pixels, along in ((row, at[:, 0], nodes[0]), (column, at[:, 1], nodes[1])):
+                gauss = [np.exp(-0.5 * ((np.asarray(p)[..., None] - along) / 8.0) ** 2) for p in (place, pixels)]
+                weights = weights * (gauss[1] @ gauss[0]) / np.sqrt(np.pi)
+            weights *= tents[tuple(at.T)] @ tents[row, column]
+            expected[row, column] += weights @ errors / (weights.sum() + 1.0)
+    np.testing.assert_allclose(np.asarray(spread_hints(ab, hints, L))[0], expected, atol=1e-3)

@@ -62,48 +62,6 @@ export function decodedChroma(logits, frame, facts, { vividness = 1, mask = 0, s
   return enlarged(found, logits.width, logits.height, frame.width, frame.height);
 }
 
-/**
- * Moves chroma ab (height, width, 2) to the hints where they are, and by a falling part of that in the pixels around, as
- * `obey_hints` of keras_colorize/color/spaces.py does. Changes `ab`.
- *
- * drawn: the hints (height, width, 3) of `drawnHints`; strength: of their own chroma, from 0 to 1.
- */
-export function obeyHints(ab, drawn, width, height, kernel, strength) {
-  let errors = new Float32Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) {
-    const mask = drawn[3 * i + 2];
-    errors[3 * i] = drawn[3 * i] * strength - ab[2 * i] * mask;
-    errors[3 * i + 1] = drawn[3 * i + 1] * strength - ab[2 * i + 1] * mask;
-    errors[3 * i + 2] = mask;
-  }
-  errors = smoothed(errors, width, height, kernel, 1, 0);
-  errors = smoothed(errors, width, height, kernel, 0, 1);
-  for (let i = 0; i < width * height; i++) {
-    const weight = Math.max(errors[3 * i + 2], 1);
-    ab[2 * i] += errors[3 * i] / weight;
-    ab[2 * i + 1] += errors[3 * i + 1] / weight;
-  }
-}
-
-/** Three channels after a filter along one axis, with zeros outside. */
-function smoothed(values, width, height, kernel, right, down) {
-  const result = new Float32Array(values.length);
-  const reach = (kernel.length - 1) / 2;
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i += 3) {
-      if (!values[i] && !values[i + 1] && !values[i + 2]) continue;
-      for (let tap = -reach; tap <= reach; tap++) {
-        const [column, row] = [x + tap * right, y + tap * down];
-        if (column < 0 || row < 0 || column >= width || row >= height) continue;
-        const at = 3 * (row * width + column);
-        const weight = kernel[tap + reach]; // the kernel is symmetric
-        for (let channel = 0; channel < 3; channel++) result[at + channel] += weight * values[i + channel];
-      }
-    }
-  }
-  return result;
-}
-
 /** The probabilities of the classes around a place of the frame, in its pixels: Float64Array (classes), sum 1. */
 export function sharesAt(logits, frame, facts, x, y, inverseTemperature = 1, shift = null) {
   const classes = facts.bins.length;

@@ -4,9 +4,10 @@
 // units, `shift` of a reference or null.
 
 import { lightness } from "./color.js";
-import { decodedChroma, modesOf, obeyHints, sharesAt } from "./distribution.js";
+import { decodedChroma, modesOf, sharesAt } from "./distribution.js";
 import { coloredPart, guidedLines } from "./finish.js";
 import { drawnHints } from "./frame.js";
+import { followHints } from "./hints.js";
 import { drawnVersion, hintsOf } from "./versions.js";
 
 const THUMBNAIL = 220;
@@ -44,7 +45,7 @@ export class Session {
       const chroma = this.facts.bins
         ? decodedChroma(output, frame, this.facts, { vividness, mask, shift })
         : output.values.map((value) => value * vividness);
-      if (drawn) obeyHints(chroma, drawn, frame.width, frame.height, this.facts.hint_kernel, Math.min(vividness, 1));
+      if (drawn) followHints(chroma, drawn, frame, this.facts, vividness);
       this.decoded = { key, lines: guidedLines(frame, chroma) };
     }
     return this.decoded.lines;

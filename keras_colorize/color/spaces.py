@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_colorize.color.bins import AbBins, packaged_bins
+from keras_colorize.color.hints import obey_hints, spread_hints
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.errors import ColorizeError, did_you_mean
@@ -21,8 +22,6 @@ from keras_colorize.tensor import Tensor
 L_HALF_RANGE = 50.0
 AB_SCALE = 110.0
 
-# Of a Gaussian over the pixels around a hint, which falls to a half within two pixels. 1 in the middle.
-HINT_KERNEL = np.exp(-0.5 * np.square(np.arange(-4, 5) / 1.8)).astype("float32")
 # CIE units: a photo whose colours differ by less than this is lifted as if they differed by so much.
 LEAST_DISTANCE = 3.0
 # Where hints cover this share of a photo, about ten of 3×3 pixels at 128×128, the lift is 1/e of what it is.
@@ -101,8 +100,11 @@ class Space:
 
     @staticmethod
     def with_hints(ab: Tensor, inputs: Inputs, vividness: Tensor = 1.0) -> Tensor:
-        """Return predicted chroma ab (B, H, W, 2) as the hints of the inputs ask for it at their places."""
-        return ab if inputs.hints is None else obey_hints(ab, inputs.hints, ops.minimum(vividness, 1.0))
+        """Return predicted chroma ab (B, H, W, 2) as the hints of the inputs ask for it, at their places and around."""
+        if inputs.hints is None:
+            return ab
+        ab = spread_hints(ab, inputs.hints, inputs.lightness, vividness)
+        return obey_hints(ab, inputs.hints, ops.minimum(vividness, 1.0))
 
     def target_chroma(self, target: Tensor) -> Tensor:
         """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
@@ -295,28 +297,6 @@ class BinnedLabSpace(Space):
 
     def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:
         return lab[..., 1:]
-
-
-def obey_hints(ab: Tensor, hints: Tensor, strength: Tensor = 1.0) -> Tensor:
-    """Move chroma to the hints where they are, and by a falling part of that in the few pixels around them.
-
-    A network follows hints roughly. Its error at the hints, smoothed with a Gaussian, is taken off, so that a hint that
-    stands alone comes out exactly.
-
-    Args:
-        ab: chroma (B, H, W, 2) in CIE units.
-        hints: (B, H, W, 3) as `Inputs.hints`.
-        strength: factor of the hints' own chroma, from 0 (grey) to 1.
-
-    Returns:
-        (B, H, W, 2).
-    """
-    mask = hints[..., 2:]
-    errors = ops.concatenate([hints[..., :2] * strength - ab * mask, mask], axis=-1)
-    for kernel in (HINT_KERNEL[:, None], HINT_KERNEL[None]):
-        taps = np.repeat(kernel[..., None, None], HINT_CHANNELS, axis=2)
-        errors = ops.depthwise_conv(errors, ops.convert_to_tensor(taps), padding="same")
-    return ab + errors[..., :2] / ops.maximum(errors[..., 2:], 1.0)
 
 
 _SPACES: dict[str, type[Space]] = {space.name: space for space in (LabSpace, RGBSpace, RGB01Space, BinnedLabSpace)}

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_colorize.color import hints
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
-from keras_colorize.color.spaces import HINT_KERNEL, HINTED_SHARE, LEAST_DISTANCE, BinnedLabSpace, Space
+from keras_colorize.color.spaces import HINTED_SHARE, LEAST_DISTANCE, BinnedLabSpace, Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.network import over_size
@@ -50,7 +51,14 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, object]]:
         "height": height,
         "width": width,
         "hints": space.takes_hints,
-        "hint_kernel": [float(weight) for weight in HINT_KERNEL],
+        "hint_kernel": [float(weight) for weight in hints.HINT_KERNEL],
+        "hint_spread": {
+            "distance": hints.NODE_DISTANCE,
+            "deviation": hints.NODE_DEVIATION,
+            "scale": hints.NODE_SCALE,
+            "levels": hints.NODE_LEVELS,
+            "prediction_weight": hints.PREDICTION_WEIGHT,
+        },
         "places": [] if multiple is None else [list(place) for place in _places(content)],
         "probe": _probe(colorizer),
     }
