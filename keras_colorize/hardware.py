@@ -1,9 +1,10 @@
-"""The hardware of this machine, and the settings that `auto` stands for on it."""
+"""The hardware of this machine, and the settings that `auto` stands for on it.
+
+TensorFlow is imported where it is asked for devices: who counts processors needs none.
+"""
 
 import os
 from pathlib import Path
-
-import tensorflow as tf
 
 # Tensor cores of compute capability 8.0 and later multiply bfloat16.
 BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
@@ -15,6 +16,8 @@ def resolve_precision(precision: str) -> str:
     """Resolve `auto` to `bfloat16` where the hardware multiplies it natively, else to `float32`; keep other values."""
     if precision != "auto":
         return precision
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
@@ -24,11 +27,17 @@ def resolve_precision(precision: str) -> str:
 
 def resolve_jit(jit: str) -> bool:
     """Say whether XLA compiles the whole step. `auto` means on a GPU only: on a CPU a GAN step becomes slower."""
-    return bool(tf.config.list_physical_devices("GPU")) if jit == "auto" else jit == "on"
+    if jit != "auto":
+        return jit == "on"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def describe_device() -> str:
     """Name the GPUs, or the CPU with its number of cores."""
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])

@@ -14,6 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -59,6 +60,20 @@ def import_quietly(name: str) -> None:
     """
     if name not in sys.modules:
         sys.meta_path.insert(0, _ImportHook(name, quiet_stderr, lambda: None))
+
+
+class LateModule:
+    """Stands for a module, and imports it when something of it is used for the first time.
+
+    Args:
+        name: of the module, in full, such as "keras.ops".
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name), name)
 
 
 class LateClass:

@@ -349,7 +349,7 @@ def test_dropout_is_noise_in_training_only():
         ({"image_size": 0}, "nearest are 32 and 64"),
         ({"up_activation": "leaky_rlu"}, "did you mean 'leaky_relu'"),
         ({"batch_norm": "pytorch"}, "did you mean 'torch'"),
-        ({"init": "gauss"}, r"unknown init 'gauss' \(known: glorot, normal\)"),
+        ({"init": "gauss"}, r"unknown init 'gauss' \(known: glorot, he_normal, normal, zeros\)"),
         ({"dropout_ups": [5]}, r"dropout_ups \[5\]: expected numbers from 1 to 4"),
         ({"dropout": 1.5}, "dropout 1.5"),
         ({"filters": [8]}, "at least 2"),

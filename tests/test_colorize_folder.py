@@ -364,8 +364,8 @@ def test_a_network_that_fails_leaves_no_grey_photo(failure, colorizer, tmp_path,
 
 def test_chroma_that_is_no_number_leaves_no_grey_photo(colorizer, tmp_path, monkeypatch):
     save_grey(tmp_path / "a.png")
-    network = colorizer._predict
-    monkeypatch.setattr(colorizer, "_predict", lambda *arguments: network(*arguments) * np.nan)
+    predict_ab = colorizer.network.predict_ab
+    monkeypatch.setattr(colorizer.network, "predict_ab", lambda *arguments: predict_ab(*arguments) * np.nan)
     (result,) = colorize_folder(colorizer, tmp_path / "a.png", tmp_path / "out")
     assert "no finite numbers" in result.error
     assert contents(tmp_path / "out") == ["errors.csv"]

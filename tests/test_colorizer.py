@@ -14,7 +14,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Metadata, Picture, write_pictures
 from keras_colorize.inference import colorizer as module
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.network import over_size
+from keras_colorize.inference.compilation import over_size
 from keras_colorize.models.networks import build_generator
 from keras_colorize.models.registry import names
 from keras_colorize.models.weights import save_weights

@@ -46,7 +46,7 @@ LIGHT = (
     "cli", "recipes", "recipes.shrink", "runs.folder", "batch.plan", "beam.options", "beam.jobs",
     "convert.destinations", "export.request", "evaluation.lookup", "evaluation.protocols",
     "evaluation.report.quiz", "studio.site", "studio.runtime", "studio.server", "studio.cache", "images",
-    "video.settings",
+    "video.settings", "batch.folder", "inference.colorizer",
 )  # fmt: skip
 # Modules are nouns of the field: no adjectives, participles or gerunds.
 NO_NOUNS = {"served", "packed", "extras", "cheap_color", "quiet", "deep", "opened", "finished"}
@@ -109,6 +109,8 @@ def imports_of(module: str) -> frozenset[str]:
     for node in nodes_at_run_time(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "LateModule":
+            found.add(ast.literal_eval(node.args[0]))
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
             source = node.module or ""

@@ -606,7 +606,7 @@ def test_the_model_file_fits_every_size(colorizer):
     """Resized as the page does it, the file computes what the network does."""
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     from keras_colorize.color.inputs import Inputs
-    from keras_colorize.inference.network import over_size
+    from keras_colorize.inference.compilation import over_size
     from keras_colorize.studio.model import make_model, resized
     from tests.exports import small_colorizer
 

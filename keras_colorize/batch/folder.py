@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keras_colorize.batch.contact_sheet import write_contact_sheet
 from keras_colorize.batch.hints import check_hints_taken
@@ -10,7 +11,9 @@ from keras_colorize.batch.plan import FolderSettings, Job, Plan, plan_jobs
 from keras_colorize.batch.workers import Result, Workers
 from keras_colorize.batch.write import RunLists
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.reference import ReferencePhoto
+
+if TYPE_CHECKING:
+    from keras_colorize.inference.reference import ReferencePhoto
 
 LEFT_ALONE = "is in colour: left alone"
 
@@ -52,7 +55,7 @@ def colorize_folder(
     return _results(colorizer, plan, Path(out).expanduser(), settings, reference)
 
 
-def read_reference(colorizer: Colorizer, settings: FolderSettings) -> ReferencePhoto | None:
+def read_reference(colorizer: Colorizer, settings: FolderSettings) -> "ReferencePhoto | None":
     """Read the photo whose palette all photos of a run take on, once for all of them.
 
     Raises:
@@ -67,7 +70,7 @@ def colorize_jobs(
     out: Path,
     settings: FolderSettings,
     stop: Callable[[], bool] = lambda: False,
-    reference: ReferencePhoto | None = None,
+    reference: "ReferencePhoto | None" = None,
 ) -> Iterator[Result]:
     """Do the jobs of a plan as `colorize_folder` does; once `stop()` is true, only files half written are finished.
 
@@ -84,7 +87,7 @@ def colorize_jobs(
 
 
 def _results(
-    colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings, reference: ReferencePhoto | None
+    colorizer: Colorizer, plan: Plan, out: Path, settings: FolderSettings, reference: "ReferencePhoto | None"
 ) -> Iterator[Result]:
     notes: dict[Path, str] = {}
     for result in colorize_jobs(colorizer, plan.jobs, out, settings, reference=reference):

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,9 @@ from keras_colorize.images import Picture, count_pixels, read_pictures
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.hint_files import HintSet
-from keras_colorize.inference.reference import ReferencePhoto
+
+if TYPE_CHECKING:
+    from keras_colorize.inference.reference import ReferencePhoto
 
 _LOOK_SECONDS = 0.2
 # How long a request waits for others of its shape while some are still on their way: about as long as a photo of
@@ -78,7 +80,7 @@ class Workers:
         jobs: Sequence[Job],
         settings: FolderSettings,
         stop: Callable[[], bool],
-        reference: ReferencePhoto | None = None,
+        reference: "ReferencePhoto | None" = None,
     ) -> None:
         self._colorizer = colorizer
         self._reference = reference

@@ -15,8 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
-from keras import ops
 
+from keras_colorize.color.operations import keras_ops as ops
 from keras_colorize.errors import ColorizeError
 from keras_colorize.recipes import zoo_folder
 from keras_colorize.tensor import Tensor

@@ -4,10 +4,12 @@ A network follows hints roughly. Its error is known at each hint. The places aro
 look alike, so it is taken off there too, in proportion. At the hint itself the colour comes out exactly.
 """
 
+from typing import Any
+
 import numpy as np
-from keras import ops
 
 from keras_colorize.color.inputs import HINT_CHANNELS
+from keras_colorize.color.operations import operations
 from keras_colorize.tensor import Tensor
 
 # Of a Gaussian over the pixels around a hint, which falls to a half within two pixels. 1 in the middle.
@@ -41,12 +43,13 @@ def spread_hints(ab: Tensor, hints: Tensor, L: Tensor, strength: Tensor = 1.0) -
     Source: the grid is that of Chen, Paris and Durand 2007, Real-time edge-aware image processing with the bilateral
     grid, https://doi.org/10.1145/1276377.1276506.
     """
+    ops = operations(ab, hints, L, strength)
     _, height, width, _ = ops.shape(ab)
     level = ops.clip(L, 0.0, 100.0) * ((NODE_LEVELS - 1) / 100.0)
     alike = ops.maximum(1.0 - ops.abs(level - ops.arange(NODE_LEVELS, dtype="float32")), 0.0)  # (B, H, W, levels)
-    errors = ops.split(_errors(ab, hints, strength), HINT_CHANNELS, axis=-1)
+    errors = ops.split(_errors(ops, ab, hints, strength), HINT_CHANNELS, axis=-1)
     maps = ops.concatenate([error * alike for error in errors], axis=-1)
-    rows, columns = _nodes(height), _nodes(width)
+    rows, columns = _nodes(ops, height), _nodes(ops, width)
     maps = ops.einsum("nw,bhwc->bhnc", columns, ops.einsum("nh,bhwc->bnwc", rows, maps))
     maps = ops.einsum("nw,bhnc->bhwc", columns, ops.einsum("nh,bnwc->bhwc", rows, maps))
     a, b, weight = (ops.sum(part * alike, axis=-1, keepdims=True) for part in ops.split(maps, HINT_CHANNELS, axis=-1))
@@ -66,20 +69,21 @@ def obey_hints(ab: Tensor, hints: Tensor, strength: Tensor = 1.0) -> Tensor:
     Returns:
         (B, H, W, 2).
     """
-    errors = _errors(ab, hints, strength)
+    ops = operations(ab, hints, strength)
+    errors = _errors(ops, ab, hints, strength)
     for kernel in (HINT_KERNEL[:, None], HINT_KERNEL[None]):
         taps = np.repeat(kernel[..., None, None], HINT_CHANNELS, axis=2)
         errors = ops.depthwise_conv(errors, ops.convert_to_tensor(taps), padding="same")
     return ab + errors[..., :2] / ops.maximum(errors[..., 2:], 1.0)
 
 
-def _errors(ab: Tensor, hints: Tensor, strength: Tensor) -> Tensor:
+def _errors(ops: Any, ab: Tensor, hints: Tensor, strength: Tensor) -> Tensor:
     """Return what chroma (B, H, W, 2) misses at the hints (B, H, W, 3), and their mask: (B, H, W, 3)."""
     mask = hints[..., 2:]
     return ops.concatenate([hints[..., :2] * strength - ab * mask, mask], axis=-1)
 
 
-def _nodes(length: Tensor) -> Tensor:
+def _nodes(ops: Any, length: Tensor) -> Tensor:
     """Return the weights of the nodes along a side of so many pixels: (nodes, length)."""
     count = (length + NODE_DISTANCE - 1) // NODE_DISTANCE
     places = ops.cast(ops.arange(count), "float32") * NODE_DISTANCE + (NODE_DISTANCE - 1) / 2

@@ -10,10 +10,9 @@ and b in [-108, 95].
 Sources: IEC 61966-2-1:1999 (the sRGB transfer curve) and CIE 15:2004, section 8.2.1 (CIELAB).
 """
 
-import keras
 import numpy as np
-from keras import ops
 
+from keras_colorize.color.operations import keras_ops as ops
 from keras_colorize.color.standards import (
     DELTA,
     ENCODED_KNEE,
@@ -25,7 +24,10 @@ from keras_colorize.color.standards import (
     UNIT_XYZ_FROM_RGB,
 )
 from keras_colorize.errors import ColorizeError
+from keras_colorize.lazy import LateModule
 from keras_colorize.tensor import Tensor
+
+_backend = LateModule("keras.backend")
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -171,4 +173,4 @@ def _float32(x: Tensor, function: str) -> Tensor:
 
 
 def _dtype(x: Tensor) -> str:
-    return keras.backend.standardize_dtype(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
+    return _backend.standardize_dtype(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)

@@ -11,11 +11,11 @@ Hue is a place on the diamond |a| + |b| = 1, from 0 to 4: this needs no trigonom
 
 import functools
 import threading
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_colorize.color.operations import numpy_ops
 from keras_colorize.color.standards import BRIGHT_TOLERANCE, DARK_TOLERANCE, DELTA, RGB_FROM_UNIT_XYZ, SLOPE
 from keras_colorize.tensor import Tensor
 
@@ -103,18 +103,6 @@ def _edge(y: np.ndarray, hues: int, shown: Any) -> np.ndarray:
 
 # The same arithmetic in NumPy, on any Keras backend and in graphs: `ops` is `numpy_ops` or `keras.ops`.
 
-numpy_ops = SimpleNamespace(
-    abs=np.abs,
-    cast=lambda x, dtype: x.astype(dtype),
-    clip=lambda x, least, most: np.clip(x, x.dtype.type(least), x.dtype.type(most)),
-    floor=np.floor,
-    logical_and=np.logical_and,
-    maximum=lambda x, y: np.maximum(x, np.float32(y) if isinstance(y, float) else y),
-    minimum=lambda x, y: np.minimum(x, np.float32(y) if isinstance(y, float) else y),
-    take=np.take,
-    where=np.where,
-)
-
 
 def table_share(ops: Any, tables: LargestChroma, L: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Return the share of the chroma (a, b) that the tables allow at L, in [0, 1], for finite arrays of one shape."""
@@ -180,6 +168,18 @@ def _cubed(ops: Any, f: Tensor) -> Tensor:
     return held * held * held + (f - held) * (1.0 / SLOPE)
 
 
+def share_in_gamut(fy: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Return the share of the chroma of colours with which sRGB shows them, in NumPy: (n,) float32, 1 in the gamut.
+
+    The arguments are those of `light_in_gamut`.
+    """
+    share = np.ones_like(fy)
+    outside = np.flatnonzero(~shows(numpy_ops, linear_light(numpy_ops, fy, fy + p, fy + q)))
+    if len(outside):
+        share[outside] = _shortened(fy[outside], p[outside], q[outside])[0]
+    return share
+
+
 def light_in_gamut(fy: np.ndarray, p: np.ndarray, q: np.ndarray) -> list[np.ndarray]:
     """Bring colours that sRGB does not show into the gamut along their hue, in NumPy.
 
@@ -191,19 +191,25 @@ def light_in_gamut(fy: np.ndarray, p: np.ndarray, q: np.ndarray) -> list[np.ndar
     Returns:
         linear R, G and B (n,) float32, in [0, 1] to the tolerance of the gamut.
     """
+    return _shortened(fy, p, q)[1]
+
+
+def _shortened(fy: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Find the share (n,) of the chroma of colours outside the gamut that is left in it, and their linear R, G, B."""
     L, a, b = fy * np.float32(116.0) - np.float32(16.0), p * np.float32(500.0), q * np.float32(-200.0)
     share = table_share(numpy_ops, largest_chroma(), L, a, b)
     light = linear_light(numpy_ops, fy, fy + share * p, fy + share * q)
     searched = np.flatnonzero((share > 0.0) & (is_yellow(numpy_ops, L, a, b) | ~shows(numpy_ops, light)))
     if len(searched):
         fy, p, q = fy[searched], p[searched], q[searched]
-        share, step = np.zeros_like(fy), np.float32(0.5)
+        found, step = np.zeros_like(fy), np.float32(0.5)
         for _ in range(BISECTIONS):
-            tried = share + step
-            share = np.where(
-                shows(numpy_ops, linear_light(numpy_ops, fy, fy + tried * p, fy + tried * q)), tried, share
+            tried = found + step
+            found = np.where(
+                shows(numpy_ops, linear_light(numpy_ops, fy, fy + tried * p, fy + tried * q)), tried, found
             )
             step /= 2
-        for channel, exact in zip(light, linear_light(numpy_ops, fy, fy + share * p, fy + share * q), strict=True):
+        share[searched] = found
+        for channel, exact in zip(light, linear_light(numpy_ops, fy, fy + found * p, fy + found * q), strict=True):
             channel[searched] = exact
-    return light
+    return share, light

@@ -119,6 +119,14 @@ def photo_lightness(pixels: np.ndarray) -> np.ndarray:
     return L
 
 
+def color_chroma(rgb_u8: np.ndarray) -> tuple[float, float]:
+    """Return the chroma (a, b) in CIE units of one colour (3,) uint8."""
+    linear = decode(rgb_u8.astype(np.float32) / np.float32(255.0))
+    light, f = np.array(UNIT_XYZ_FROM_RGB, np.float32) @ linear, np.empty(3, np.float32)
+    take_root(light, f)
+    return 500.0 * float(f[0] - f[1]), 200.0 * float(f[1] - f[2])
+
+
 def write_colors(fy: np.ndarray, Y: np.ndarray, fx: np.ndarray, fz: np.ndarray, rgb: np.ndarray) -> None:
     """Convert a strip to RGB, with chroma in gamut along its hue.
 

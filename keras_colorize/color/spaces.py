@@ -2,19 +2,20 @@
 
 A space converts both ways. `split` and `condition` prepare a photo for a network, `chroma`, `colorize` and `merge` turn
 its prediction back into colours. Training, evaluation, inference and export use the same object, so they cannot
-disagree. Only this module knows the scales 50 and 110.
+disagree. Only this module knows the scales 50 and 110. `chroma` needs no Keras for arrays: it then computes in NumPy.
 """
 
 from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
-from keras import ops
 
 from keras_colorize.color.bins import AbBins, packaged_bins
 from keras_colorize.color.hints import obey_hints, spread_hints
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
+from keras_colorize.color.operations import keras_ops as ops
+from keras_colorize.color.operations import operations
 from keras_colorize.errors import ColorizeError, did_you_mean
 from keras_colorize.recipes import Decoding, Recipe
 from keras_colorize.tensor import Tensor
@@ -104,7 +105,7 @@ class Space:
         if inputs.hints is None:
             return ab
         ab = spread_hints(ab, inputs.hints, inputs.lightness, vividness)
-        return obey_hints(ab, inputs.hints, ops.minimum(vividness, 1.0))
+        return obey_hints(ab, inputs.hints, operations(vividness).minimum(vividness, 1.0))
 
     def target_chroma(self, target: Tensor) -> Tensor:
         """Return the photo's own ab (B, H, W, 2) in CIE units, from a target of `split`."""
@@ -244,6 +245,7 @@ class BinnedLabSpace(Space):
         return self.colorize(inputs, prediction)
 
     def _predicted_chroma(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
+        ops = operations(inputs.lightness, prediction, vividness)
         _, height, width, _ = ops.shape(inputs.lightness)
         ab = self.annealed_mean(prediction, vividness, self.unknown_share(inputs))
         return ops.image.resize(ab, (height, width), interpolation="bilinear", antialias=False)
@@ -253,6 +255,7 @@ class BinnedLabSpace(Space):
         """Return the share of a photo that the hints leave to guess: (B, 1, 1, 1) in (0, 1], or 1 without hints."""
         if inputs.hints is None:
             return 1.0
+        ops = operations(inputs.hints)
         return ops.exp(-ops.mean(inputs.hints[..., 2:], axis=(1, 2), keepdims=True) / HINTED_SHARE)
 
     def target_chroma(self, target: Tensor) -> Tensor:
@@ -263,16 +266,16 @@ class BinnedLabSpace(Space):
 
         unknown: share of the lift that is applied: 1, or (B, 1, 1, 1) where photos have hints.
         """
+        ops = operations(logits, vividness, unknown)
         vividness = ops.cast(vividness, "float32")
         temperature = ops.power(self.decoding.temperature, vividness)
-        ab = ops.matmul(ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1), self._centers)
+        ab = ops.matmul(ops.softmax(self.without_rebalancing(logits) / temperature, axis=-1), self._centers(ops))
         if self.decoding.lift > 0:
             mean = ops.mean(ab, axis=(1, 2), keepdims=True)
             ab = mean + (ab - mean) * (1.0 + self.decoding.lift * unknown * self._doubt(logits, ab - mean))
         return ab * vividness
 
-    @property
-    def _centers(self) -> Tensor:
+    def _centers(self, ops: Any) -> Tensor:
         return ops.convert_to_tensor(self.bins.centers)
 
     def _doubt(self, logits: Tensor, deviations: Tensor) -> Tensor:
@@ -280,19 +283,21 @@ class BinnedLabSpace(Space):
 
         logits (B, h, w, Q) and deviations (B, h, w, 2) in CIE units → variance over distance (B, 1, 1, 1) in CIE units.
         """
-        shares = self.distribution(logits)
-        variance = ops.matmul(shares, ops.sum(ops.square(self._centers), axis=-1, keepdims=True))
-        variance -= ops.sum(ops.square(ops.matmul(shares, self._centers)), axis=-1, keepdims=True)
+        ops = operations(logits, deviations)
+        shares, centers = self.distribution(logits), self._centers(ops)
+        variance = ops.matmul(shares, ops.sum(ops.square(centers), axis=-1, keepdims=True))
+        variance -= ops.sum(ops.square(ops.matmul(shares, centers)), axis=-1, keepdims=True)
         square = ops.sum(ops.square(deviations), axis=-1, keepdims=True)
         variance, square = (ops.mean(values, axis=(1, 2), keepdims=True) for values in (variance, square))
         return variance / ops.sqrt(square + LEAST_DISTANCE**2)
 
     def distribution(self, logits: Tensor) -> Tensor:
         """Convert logits (B, h, w, Q) into the probability of each of the `bins`, float32, before any temperature."""
-        return ops.softmax(self.without_rebalancing(logits), axis=-1)
+        return operations(logits).softmax(self.without_rebalancing(logits), axis=-1)
 
     def without_rebalancing(self, logits: Tensor) -> Tensor:
         """Take back the part of the rebalancing that `decoding` asks for: logits (B, h, w, Q) float32."""
+        ops = operations(logits)
         return ops.cast(logits, "float32") - ops.convert_to_tensor(self._excess)
 
     def _target(self, rgb: Tensor, lab: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from keras import ops
 
 from keras_colorize.color.inputs import Inputs
 from keras_colorize.color.spaces import BinnedLabSpace
-from keras_colorize.inference.network import finite, graphs, over_size
+from keras_colorize.inference.compilation import graphs, over_size
+from keras_colorize.inference.network import finite
 from keras_colorize.tensor import Tensor
 
 

@@ -9,8 +9,8 @@ needed beside photo and result. The Colorizer, evaluation and the workers of a p
 from collections.abc import Sequence
 
 import numpy as np
-from keras import ops
 
+from keras_colorize.color.operations import keras_ops as ops
 from keras_colorize.inference.frame import Frame
 from keras_colorize.inference.strips import color_strips
 from keras_colorize.tensor import Tensor

@@ -16,10 +16,10 @@ from keras_colorize.color.lab import lab_to_rgb, rgb_to_lab
 from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.defaults import LARGEST_VIVIDNESS
 from keras_colorize.inference import planes
+from keras_colorize.inference.compilation import over_size
 from keras_colorize.inference.finish import guided_coefficients
 from keras_colorize.inference.geometry import FrameGeometry
 from keras_colorize.inference.hint_table import draw_table
-from keras_colorize.inference.network import over_size
 from keras_colorize.tensor import Tensor
 
 # The scope of the network's operators: a quantizer tells them by it from everything around the network.
@@ -33,16 +33,18 @@ class PhotoSystem(Protocol):
     """A trained network with all that a graph must know about it; the Colorizer is one.
 
     Attributes:
-        generator: the network, float32; dropout is off.
         space: the units in which it sees and predicts.
         image_size: side in pixels at which it works.
         multiple: both sides of its input must be multiples of it; None where it takes squares of `image_size` only.
     """
 
-    generator: keras.Model
     space: Space
     image_size: int
     multiple: int | None
+
+    @property
+    def generator(self) -> keras.Model:
+        """The network, float32; dropout is off."""
 
 
 class ColorGraph(tf.Module):

@@ -1,4 +1,4 @@
-"""Hints: colours that somebody gives at places of a photo. Nothing here loads Keras until a colour is converted."""
+"""Hints: colours that somebody gives at places of a photo. Nothing here loads Keras."""
 
 import functools
 import re
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ImageColor
 
 from keras_colorize.color.inputs import HINT_CHANNELS
+from keras_colorize.color.raster import color_chroma
 from keras_colorize.errors import ColorizeError, did_you_mean
 
 # [choice] The radius of a hint that has none, as a share of the photo's shorter side: 2 pixels of a frame of 128, where
@@ -112,11 +113,7 @@ def _chroma_of(color: str) -> tuple[float, float]:
     """Convert a colour that `_checked_color` took to its (a, b) in CIE units."""
     if color == NEUTRAL:
         return 0.0, 0.0
-    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab  # loads Keras
-
-    rgb_u8 = np.array(ImageColor.getrgb(color), np.uint8)
-    _, a, b = np.asarray(rgb_to_lab(rgb_from_u8(rgb_u8)))
-    return float(a), float(b)
+    return color_chroma(np.array(ImageColor.getrgb(color), np.uint8))
 
 
 def check_hints(hints: Sequence[Hint], height: int, width: int) -> None:

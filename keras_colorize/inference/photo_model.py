@@ -15,7 +15,8 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.finish import finish_photos
 from keras_colorize.inference.frame import frame_photo
 from keras_colorize.inference.graph import ColorGraph
-from keras_colorize.inference.network import chroma_graphs, over_size, predict_frames, side_multiple
+from keras_colorize.inference.keras_network import KerasNetwork
+from keras_colorize.inference.network import predict_frames
 from keras_colorize.inference.photos import open_photos
 from keras_colorize.recipes import Recipe
 from keras_colorize.tensor import Tensor
@@ -51,13 +52,20 @@ class PhotoModel(keras.Model):
         self.vividness = vividness
         self.space = space_of(recipe)
         self.image_size = recipe.data.image_size
-        self.multiple = side_multiple(generator, self.image_size)
-        network = generator if self.multiple is None else over_size(generator, None, None)
-        self._chroma = chroma_graphs(network, self.space)
+        network = KerasNetwork(generator, self.space, self.image_size)
+        self.multiple = network.multiple
+        self._predict_ab = network.predict_ab
         self._graph = functools.cache(lambda: _built_outside(self))
         self.trainable = False
         self.run_eagerly = True  # for `predict`
         self.built = True
+
+    @classmethod
+    def copy_of(cls, generator: keras.Model, recipe: Recipe, vividness: float = 1.0) -> "PhotoModel":
+        """Make a model with a copy of a generator; the arguments and errors are those of the class."""
+        copy = keras.models.clone_model(generator)
+        copy.set_weights(generator.get_weights())
+        return cls(copy, recipe, vividness)
 
     def call(self, image: Tensor) -> Tensor:
         """Colorize photos (B, H, W, 1 or 3): (B, H, W, 3).
@@ -72,7 +80,7 @@ class PhotoModel(keras.Model):
             return graph.colorize_in_strips(rgb) if dtype == "uint8" else graph.colorize_floats(rgb)
         photos = open_photos(np.asarray(image))
         frames = [frame_photo(pixels, self.image_size, self.multiple) for pixels in photos.pixels]
-        chromas = predict_frames(frames, lambda inputs: np.asarray(self._chroma(inputs, self.vividness)))
+        chromas = predict_frames(frames, lambda inputs: self._predict_ab(inputs, self.vividness))
         return tf.constant(photos.result(finish_photos(photos.pixels, frames, chromas)))
 
     def compute_output_spec(self, image: Tensor) -> keras.KerasTensor:

@@ -1,13 +1,11 @@
 """Suggestions: the most likely different colours at a place, from the distribution that a network predicts."""
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from keras_colorize.color.gamut import clip_chroma
-from keras_colorize.color.lab import lab_to_rgb, rgb_to_u8
+from keras_colorize.color import raster
+from keras_colorize.color.largest_chroma import share_in_gamut
 from keras_colorize.color.spaces import BinnedLabSpace, Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.frame import Frame
@@ -62,7 +60,7 @@ def suggest_colors(space: Space, frame: Frame, prediction: Tensor, x: float, y: 
     shares = weights @ np.asarray(space.distribution(logits))
     L = frame.inputs.lightness[*(round(position) for position in place), 0]
     found, shares = space.bins.modes(shares, count, lambda ab: in_gamut(L, ab))
-    rgb_u8 = np.asarray(rgb_to_u8(lab_to_rgb(_lab(L, found))))
+    rgb_u8 = _shown(L, found)
     return [
         Suggestion((float(ab[0]), float(ab[1])), "#{:02x}{:02x}{:02x}".format(*rgb), float(share))
         for ab, rgb, share in zip(found, rgb_u8, shares, strict=True)
@@ -70,17 +68,19 @@ def suggest_colors(space: Space, frame: Frame, prediction: Tensor, x: float, y: 
 
 
 def in_gamut(L: float, ab: np.ndarray) -> np.ndarray:
-    """Bring chroma ab (n, 2) in CIE units into the gamut of sRGB at one lightness, along its hue."""
-    return _clipped(_lab(L, ab)).numpy()[:, 1:]
+    """Bring chroma ab (n, 2) in CIE units into the gamut of sRGB at one lightness, along its hue: float32."""
+    ab = ab.astype(np.float32)
+    fy = np.full(len(ab), (L + 16.0) / 116.0, np.float32)
+    return ab * share_in_gamut(fy, ab[:, 0] / np.float32(500.0), ab[:, 1] / np.float32(-200.0))[:, None]
 
 
-@functools.partial(tf.function, autograph=False, input_signature=[tf.TensorSpec((None, 3), tf.float32)])
-def _clipped(lab: Tensor) -> Tensor:
-    return clip_chroma(lab)
-
-
-def _lab(L: float, ab: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.full(len(ab), L), ab]).astype(np.float32)
+def _shown(L: float, ab: np.ndarray) -> np.ndarray:
+    """Show colours ab (n, 2) of one lightness: rgb_u8 (n, 3)."""
+    fy, Y = np.empty((2, len(ab)), np.float32)
+    raster.read_lightness(np.full(len(ab), L, np.float32), fy, Y)
+    rgb_u8 = np.empty((1, len(ab), 3), np.uint8)
+    raster.write_colors(fy, Y, fy + ab[:, 0] / np.float32(500.0), fy - ab[:, 1] / np.float32(200.0), rgb_u8)
+    return rgb_u8[0]
 
 
 def _around(maps: np.ndarray, place: tuple[float, float], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

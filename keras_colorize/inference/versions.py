@@ -13,9 +13,10 @@ import numpy as np
 from keras_colorize.color.bins import AbBins
 from keras_colorize.color.gamut import clip_chroma
 from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
+from keras_colorize.inference.compilation import graphs
 from keras_colorize.inference.distribution import DistributionNetwork, cell_means, unit_vectors
 from keras_colorize.inference.frame import Frame
-from keras_colorize.inference.network import LARGEST_BATCH, graphs
+from keras_colorize.inference.network import LARGEST_BATCH
 
 # [choice] Measured on 20 photos (docs/versions.md). Distances between places are in places of the prediction.
 _DRAWS = 6  # colours that a version draws

@@ -1,6 +1,6 @@
 """Layers and checks that the architectures share. They use `keras` and `keras.ops` only, for any Keras backend."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -62,17 +62,27 @@ def check_dropout(model: str, rate: float) -> None:
 
 
 def kernel_initializer(init: str) -> keras.initializers.Initializer:
-    """Make an initializer of kernels: "glorot" (uniform, Keras' default) or "normal" (N(0, 0.02), as pix2pix).
+    """Make an initializer of kernels.
 
     Each call makes a new object, since a Keras initializer returns the same values each time it is used.
+
+    Args:
+        init: "glorot" (uniform, Keras' default), "he_normal", "normal" (N(0, 0.02), as pix2pix), or "zeros" for weights
+            that are loaded afterwards.
 
     Raises:
         ColorizeError: another word.
     """
-    check_choice("init", init, ("glorot", "normal"))
-    if init == "normal":
-        return keras.initializers.RandomNormal(0.0, 0.02)
-    return keras.initializers.GlorotUniform()
+    check_choice("init", init, _INITIALIZERS)
+    return _INITIALIZERS[init]()
+
+
+_INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
+    "glorot": keras.initializers.GlorotUniform,
+    "he_normal": keras.initializers.HeNormal,
+    "normal": lambda: keras.initializers.RandomNormal(0.0, 0.02),
+    "zeros": keras.initializers.Zeros,
+}
 
 
 def activation(kind: str, name: str) -> keras.layers.Layer:

@@ -22,6 +22,6 @@ def load_generator(folder: RunFolder, recipe: Recipe) -> keras.Model:
     folder.check_weights()
     # The file holds a backbone's weights too, so a backbone starts from random ones and nothing is downloaded.
     recipe = recipe.with_values(backbone_weights="random")
-    generator = build_generator(recipe)
+    generator = build_generator(recipe, values=False)
     load_weights(generator, folder.generator_weights)
     return keep_dropout_on(generator) if recipe.stochastic else generator

@@ -19,7 +19,7 @@ from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.spaces import HINTED_SHARE, LEAST_DISTANCE, BinnedLabSpace, Space
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.network import over_size
+from keras_colorize.inference.compilation import over_size
 from keras_colorize.tensor import Tensor
 
 # Steps of the file's own height and width. Neither prime divides a number of channels of the zoo's networks.
