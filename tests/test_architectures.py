@@ -334,6 +334,18 @@ def test_normal_start_and_pytorch_constants():
     } == {(1e-3, 0.99)}
 
 
+def test_kernels_are_zeros_where_weights_follow():
+    recipe = Recipe.load("vivid").with_values(**{"generator.args": SMALL_ARGS["vivid"]})
+    fresh, empty = (build_generator(recipe, image_size=32, values=values) for values in (True, False))
+    assert [variable.path for variable in fresh.variables] == [variable.path for variable in empty.variables]
+    for one, other in zip(fresh.variables, empty.variables, strict=True):
+        if one.path.endswith("kernel"):
+            assert not np.any(other)
+            assert np.any(one) or "hints" in one.path
+        else:
+            np.testing.assert_array_equal(one, other)
+
+
 def test_dropout_is_noise_in_training_only():
     model = build("unet", image_size=32, filters=THIN, dropout_ups=[1, 2])
     x = random_inputs(model)

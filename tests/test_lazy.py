@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_colorize.lazy import import_quietly, quiet_stderr
+from keras_colorize.lazy import LateModule, import_quietly, quiet_stderr
 from tests.colorizing import save_grey
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,3 +63,12 @@ def test_a_module_is_imported_quietly(tmp_path, monkeypatch, capfd):
     assert talkative_module.value == 7 and sys.meta_path == finders
     assert capfd.readouterr().err == ""
     sys.modules.pop("talkative_module")
+
+
+def test_a_module_waits_for_its_first_use(tmp_path, monkeypatch):
+    (tmp_path / "patient_module.py").write_text("value = 7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = LateModule("patient_module")
+    assert "patient_module" not in sys.modules
+    assert module.value == 7
+    sys.modules.pop("patient_module")

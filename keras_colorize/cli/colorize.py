@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     from keras_colorize.batch.hints import check_hints_taken
     from keras_colorize.batch.plan import plan_jobs
     from keras_colorize.batch.write import make_out
+    from keras_colorize.color.largest_chroma import largest_chroma
 
     settings = _settings(options)
     beam.check(options)
@@ -80,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         from keras_colorize.beam.jobs import absolute_jobs
 
         jobs = tuple(absolute_jobs(jobs))
+    # TensorFlow takes seconds of one core; the tables of the gamut are made on another meanwhile.
+    threading.Thread(target=largest_chroma, daemon=True).start()
     load_tensorflow()
     from keras_colorize.batch.folder import colorize_jobs, read_reference
 
