@@ -1,17 +1,19 @@
 """How far one hint reaches: over the thing that it lies on, and beyond it.
 
-    python benchmarks/hint_reach.py --data PHOTOS/world --limit 120
+    python benchmarks/hint_reach.py --data PHOTOS/world --limit 200
 
-Each photo gets one hint at a random place. Its hue is turned by 120° from what the system chose there, and its chroma
-is at least 25. The change of chroma elsewhere is divided by the change at the hint, and averaged over the photos:
+Each photo gets one hint of 3×3 pixels at a random place, with another colour than the photo has there. The thing is the
+region around it that is like it in the photo's own lightness and chroma and hangs together, as training chooses it
+(`keras_colorize.data.hints`). Things of less than 2 % or more than 60 % of a photo are left out. The change of chroma
+is divided by the change at the hint, and averaged:
 
-- near: 1 to 4 pixels away;
-- same thing: 6 to 16 pixels away, where lightness along the straight line differs by less than 6 from the hint's;
-- across an edge: 6 to 16 pixels away, where lightness differs by more than 25;
-- far: more than 40 pixels away.
+- thing: over the thing;
+- around: over what lies 4 to 16 pixels outside it;
+- beyond: over what lies farther away.
 
-A person who recolours one thing wants 1, 1, 0 and 0. A thing may have edges inside and may be large, so a perfect
-system would not reach 0 in the last two.
+A person who recolours one thing wants 1, 0 and 0. A hint may also tell something about the rest of a photo, so a
+perfect system would not reach 0 everywhere. The last figure is the mean error of ab from the photo with the thing in
+its new colour, in CIE units.
 """
 
 import argparse
@@ -22,12 +24,9 @@ import numpy as np
 from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.defaults import DEFAULT_MODEL
 
-TURN = np.deg2rad(120)
-LEAST_CHROMA = 25.0
 LEAST_CHANGE = 10.0  # at the hint, in CIE units; photos with less are left out
-MARGIN = 20  # pixels between a hint and the photo's edge
-PLACES = 200  # of a photo, around its hint
-STEPS = 24  # of the line from a hint to a place
+SIZES = (0.02, 0.6)  # of things, as shares of a photo
+GAP, RING = 4.0, 16.0  # pixels outside a thing
 
 
 def main() -> None:
@@ -39,74 +38,60 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many photos of the test split")
     options = parser.parse_args()
     load_tensorflow()
-    shares: dict[str, list[float]] = {}
-    for where, share in measure(options):
-        shares.setdefault(where, []).append(share)
-    for where, values in shares.items():
-        print(f"{where:>15}: {np.mean(values):5.0%} of the change at the hint ({len(values):,} values)")
+    rows = list(measure(options))
+    if not rows:
+        raise SystemExit("no photo has a thing of a fitting size")
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    print(f"{len(rows)} photos; of the change at the hint there arrive")
+    print(", ".join(f"{name} {means[name]:.0%}" for name in ("thing", "around", "beyond")))
+    print(f"ab error: {means['error']:.2f}")
 
 
-def measure(options: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    """Yield kinds of places with the share of a hint's change that arrives there."""
+def measure(options: argparse.Namespace) -> Iterator[dict[str, float]]:
+    """Yield the figures of each photo that counts."""
+    import keras
+    from scipy.ndimage import distance_transform_edt
+
+    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab, rgb_to_u8
+    from keras_colorize.color.spaces import grey
+    from keras_colorize.data.hints import random_places, recolor_things
     from keras_colorize.data.scan import load_photos
     from keras_colorize.data.sources import open_photos
     from keras_colorize.inference.colorizer import Colorizer
     from keras_colorize.inference.hints import Hint
 
+    def lab_of(rgb_u8: np.ndarray) -> np.ndarray:
+        return np.asarray(rgb_to_lab(rgb_from_u8(rgb_u8)))
+
     colorizer = Colorizer.from_run(options.run) if options.run else Colorizer.from_zoo(options.model)
     recipe = colorizer.recipe.with_values(**{"data.source": options.data})
     photos = load_photos(open_photos(recipe.data), recipe.data, "test", limit=options.limit)
-    count = 0
+    seed = keras.random.SeedGenerator(0)
     for batch in photos.evaluation_batches(32):
-        for rgb_u8 in np.asarray(batch):
-            random = np.random.default_rng(count)
-            count += 1
-            L = _lab(rgb_u8)[..., 0]
-            grey = _grey(L)
-            before = _lab(colorizer(grey))[..., 1:]
-            row, column = random.integers(MARGIN, np.array(L.shape) - MARGIN)
-            hint = Hint(int(column), int(row), tuple(map(float, _turned(before[row, column]))))
-            change = np.linalg.norm(_lab(colorizer(grey, hints=[hint]))[..., 1:] - before, axis=-1)
-            if change[row, column] >= LEAST_CHANGE:
-                yield from _shares(L, change / change[row, column], row, column, random)
-
-
-def _shares(
-    L: np.ndarray, change: np.ndarray, row: int, column: int, random: np.random.Generator
-) -> Iterator[tuple[str, float]]:
-    y, x = np.mgrid[: L.shape[0], : L.shape[1]]
-    distance = np.hypot(y - row, x - column)
-    yield "near", float(change[(distance > 1) & (distance < 4)].mean())
-    ring = np.argwhere((distance > 6) & (distance < 16))
-    for place in random.permutation(ring)[:PLACES]:
-        line = np.linspace((row, column), place, STEPS).round().astype(int)
-        steps = L[line[:, 0], line[:, 1]] - L[row, column]
-        if np.abs(steps).max() < 6:
-            yield "same thing", float(change[tuple(place)])
-        elif abs(steps[-1]) > 25:
-            yield "across an edge", float(change[tuple(place)])
-    yield "far", float(change[distance > 40].mean())
-
-
-def _turned(ab: np.ndarray) -> np.ndarray:
-    """Return ab (2,) in CIE units with another hue, and with enough chroma to see it."""
-    chroma = np.hypot(*ab)
-    angle = np.arctan2(ab[1], ab[0]) + TURN
-    return max(chroma, LEAST_CHROMA) * np.array([np.cos(angle), np.sin(angle)])
-
-
-def _lab(rgb_u8: np.ndarray) -> np.ndarray:
-    from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
-
-    return np.asarray(rgb_to_lab(rgb_from_u8(np.asarray(rgb_u8))))
-
-
-def _grey(L: np.ndarray) -> np.ndarray:
-    """Return a grey photo uint8 (H, W, 3) of this lightness (H, W)."""
-    from keras_colorize.color.lab import rgb_to_u8
-    from keras_colorize.color.spaces import grey
-
-    return np.asarray(rgb_to_u8(grey(L[..., None])))
+        lab = lab_of(batch)
+        places = random_places(lab.shape[:3], seed, share=1.0, mean=1.0, patch=1, most=1, recolored=1.0)
+        wanted = np.asarray(recolor_things(lab[..., :1], lab[..., 1:], places, seed))
+        for photo, target, row, column in zip(
+            lab, wanted, *(np.asarray(at)[:, 0].astype(int) for at in (places.rows, places.columns)), strict=True
+        ):
+            moved = np.linalg.norm(target - photo[..., 1:], axis=-1)
+            thing = moved > 0.5 * moved[row, column]
+            if moved[row, column] < LEAST_CHANGE or not SIZES[0] < thing.mean() < SIZES[1]:
+                continue
+            plain = np.asarray(rgb_to_u8(grey(photo[..., :1])))
+            hint = Hint(int(column), int(row), tuple(map(float, target[row, column])), radius=1)
+            before, after = (lab_of(rgb)[..., 1:] for rgb in (colorizer(plain), colorizer(plain, hints=[hint])))
+            change = np.linalg.norm(after - before, axis=-1)
+            if change[row, column] < LEAST_CHANGE:
+                continue
+            away = distance_transform_edt(~thing)
+            around, beyond = (away > GAP) & (away <= RING), away > RING
+            if around.any() and beyond.any():
+                shares = {"thing": thing, "around": around, "beyond": beyond}
+                error = float(np.abs(after - target).mean())
+                yield {name: float(change[part].mean() / change[row, column]) for name, part in shares.items()} | {
+                    "error": error
+                }
 
 
 if __name__ == "__main__":
