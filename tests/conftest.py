@@ -59,6 +59,15 @@ def photo_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def short_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of films of 8 frames, and scenes of 5 or more."""
+    from keras_colorize.video import scenes
+
+    monkeypatch.setattr(scenes, "SEGMENT_FRAMES", 8)
+    monkeypatch.setattr(scenes, "SHORTEST_SCENE", 5)
+
+
+@pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the photos that scans decode."""
     from keras_colorize.data import scan

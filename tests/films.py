@@ -12,10 +12,19 @@ import numpy as np
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe
+from keras_colorize.video.settings import FilmSettings
 from tests.conftest import colorful_photo
 
 HEIGHT, WIDTH, SIZE = 48, 64, 32
 RATE = 25
+
+# Films are compared packet by packet. x264 reads memory that nobody wrote where frames are this small, and so is no
+# judge of whether two runs have made the same frames.
+LOSSLESS = FilmSettings(codec="ffv1")
+
+
+class Killed(Exception):
+    """Raised in place of what ends a process."""
 
 
 def small_colorizer(hints: bool = False) -> Colorizer:
@@ -105,6 +114,48 @@ def sound_packets(file: Path) -> list[bytes]:
     """The packets of a film's sound."""
     with av.open(str(file)) as container:
         return [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+
+
+def packets_of(file: Path) -> list[tuple[int, int | None, int | None, bytes]]:
+    """Stream, times and content of each packet of a film."""
+    with av.open(str(file)) as container:
+        return [
+            (packet.stream_index, packet.pts, packet.dts, bytes(packet)) for packet in container.demux() if packet.size
+        ]
+
+
+def assert_same_film(ours: Path, theirs: Path) -> None:
+    """The same frames at the same times, with the same sound."""
+    for a, b in zip(read_film(ours)[0], read_film(theirs)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert read_film(ours)[1] == read_film(theirs)[1]
+    assert sound_packets(ours) == sound_packets(theirs)
+    assert packets_of(ours) == packets_of(theirs)
+
+
+def damaged_film(
+    folder: Path,
+    suffix: str = "mkv",
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    sound: str | None = None,
+    **options: str,
+) -> Path:
+    """A film whose packets 10 to 12 of 30 hold noise, with a key frame at each tenth frame."""
+    whole = folder / f"whole.{suffix}"
+    make_film(whole, 30, codec=codec, pix_fmt=pix_fmt, sound=sound, options={"g": "10", "bf": "0"} | options)
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
+        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+    noise = np.random.default_rng(0)
+    for packet in packets[10:13]:
+        content = bytes(packet)
+        place = bytes(data).find(content)
+        assert place > 0
+        data[place : place + len(content)] = noise.bytes(len(content))
+    broken = folder / f"broken.{suffix}"
+    broken.write_bytes(bytes(data))
+    return broken
 
 
 def cut_film(

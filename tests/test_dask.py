@@ -96,8 +96,7 @@ def test_a_film_is_coloured_by_both_workers(cluster, tmp_path):
     from keras_colorize.video import scenes
     from keras_colorize.video.film import colorize_film
     from keras_colorize.video.settings import FilmSettings
-    from tests.films import cut_film, small_colorizer
-    from tests.test_film_beam import assert_same_film
+    from tests.films import assert_same_film, cut_film, small_colorizer
 
     def shorten():
         from keras_colorize.video import scenes

@@ -20,7 +20,6 @@ from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.hint_files import HintSet, TimedHint
 from keras_colorize.inference.hints import Hint
-from keras_colorize.video import scenes
 from keras_colorize.video.film import colorize_film
 from keras_colorize.video.frames import clock
 from keras_colorize.video.hints import carry_hints
@@ -31,7 +30,19 @@ from keras_colorize.video.source import open_film
 from keras_colorize.video.threads import in_thread
 from tests.colorizing import hint_colorizer
 from tests.conftest import colorful_photo
-from tests.films import HEIGHT, WIDTH, make_film, read_film, scene, small_colorizer, sound_packets
+from tests.films import (
+    HEIGHT,
+    LOSSLESS,
+    WIDTH,
+    Killed,
+    damaged_film,
+    make_film,
+    packets_of,
+    read_film,
+    scene,
+    small_colorizer,
+    sound_packets,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -350,41 +361,20 @@ def test_a_film_takes_on_the_palette_of_a_reference(tmp_path, colorizer):
 # Work that is stopped
 
 
-@pytest.fixture
-def short_segments(monkeypatch):
-    """Segments of 8 frames, and scenes of 5 or more."""
-    monkeypatch.setattr(scenes, "SEGMENT_FRAMES", 8)
-    monkeypatch.setattr(scenes, "SHORTEST_SCENE", 5)
-
-
-def packets_of(file):
-    with av.open(str(file)) as container:
-        return [
-            (packet.stream_index, packet.pts, packet.dts, bytes(packet)) for packet in container.demux() if packet.size
-        ]
-
-
-class _Killed(Exception):
-    pass
-
-
-# Films are compared packet by packet. x264 reads memory that nobody wrote where frames are this small, and so is no
-# judge of whether two runs have made the same frames.
-LOSSLESS = FilmSettings(codec="ffv1")
 RESUMED = replace(LOSSLESS, resume=True)
 
 
 @pytest.mark.parametrize("moment", [3, 8, 13, 16, 21])
-def test_a_film_that_is_resumed_is_the_film_that_nobody_disturbed(tmp_path, colorizer, short_segments, moment):
+def test_a_film_that_is_resumed_is_the_film_that_nobody_disturbed(tmp_path, colorizer, short_scenes, moment):
     film = make_film(tmp_path / "old.mp4", [*map(scene, range(14)), *(scene(n, seed=9) for n in range(8))], sound="aac")
     whole = colorize_film(colorizer, film, tmp_path / "whole.mkv", LOSSLESS)
 
     def die(done, total):
         if done == moment:
-            raise _Killed
+            raise Killed
 
     out = tmp_path / "new.mkv"
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         colorize_film(colorizer, film, out, LOSSLESS, die)
     assert not out.exists()
     if moment >= 8:
@@ -400,13 +390,13 @@ def test_a_film_that_is_resumed_is_the_film_that_nobody_disturbed(tmp_path, colo
     assert not (tmp_path / "new.mkv.parts").exists()
 
 
-def test_a_segment_that_was_only_half_written_is_no_part_of_a_film(tmp_path, colorizer, short_segments):
+def test_a_segment_that_was_only_half_written_is_no_part_of_a_film(tmp_path, colorizer, short_scenes):
     film, out = make_film(tmp_path / "old.mp4", 10), tmp_path / "new.mkv"
 
     def die(done, total):
-        raise _Killed
+        raise Killed
 
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         colorize_film(colorizer, film, out, LOSSLESS, die)
     (tmp_path / "new.mkv.parts" / "tmp-0123abcd-000000.npz").write_bytes(b"half")
     with pytest.raises(ColorizeError, match=r"begun with vividness 1\.0, and now it is 2\.0"):
@@ -416,7 +406,7 @@ def test_a_segment_that_was_only_half_written_is_no_part_of_a_film(tmp_path, col
     assert done == list(range(1, 11)) and not (tmp_path / "new.mkv.parts").exists()
 
 
-def test_a_film_that_is_stopped_plays_and_is_resumed(tmp_path, colorizer, short_segments):
+def test_a_film_that_is_stopped_plays_and_is_resumed(tmp_path, colorizer, short_scenes):
     film = make_film(tmp_path / "old.mp4", 22, sound="aac")
     whole = colorize_film(colorizer, film, tmp_path / "whole.mkv", LOSSLESS)
     out, seen = tmp_path / "new.mkv", []
@@ -431,7 +421,7 @@ def test_a_film_that_is_stopped_plays_and_is_resumed(tmp_path, colorizer, short_
     assert packets_of(out) == packets_of(whole.out)
 
 
-def test_a_stopped_folder_of_frames_is_resumed(tmp_path, colorizer, short_segments):
+def test_a_stopped_folder_of_frames_is_resumed(tmp_path, colorizer, short_scenes):
     film = make_film(tmp_path / "old.mp4", 20)
     whole = colorize_film(colorizer, film, tmp_path / "whole")
     seen = []
@@ -471,24 +461,6 @@ def test_a_process_that_is_killed_is_resumed(tmp_path, colorizer):
 
 
 # Films that are damaged, and mistakes
-
-
-def damaged_film(tmp_path, suffix="mkv", codec="libx264", pix_fmt="yuv420p", sound=None, **options):
-    """A film whose packets 10 to 12 of 30 hold noise, with a key frame at each tenth frame."""
-    whole = tmp_path / f"whole.{suffix}"
-    make_film(whole, 30, codec=codec, pix_fmt=pix_fmt, sound=sound, options={"g": "10", "bf": "0"} | options)
-    data = bytearray(whole.read_bytes())
-    with av.open(str(whole)) as container:
-        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
-    noise = np.random.default_rng(0)
-    for packet in packets[10:13]:
-        content = bytes(packet)
-        place = bytes(data).find(content)
-        assert place > 0
-        data[place : place + len(content)] = noise.bytes(len(content))
-    broken = tmp_path / f"broken.{suffix}"
-    broken.write_bytes(bytes(data))
-    return broken
 
 
 def test_a_damaged_stretch_stays_grey_and_its_time_is_told(tmp_path, colorizer):

@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,16 +21,23 @@ from keras_colorize.beam.options import pipeline_options
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.hint_files import TimedHint
-from keras_colorize.video import scenes
 from keras_colorize.video.film import colorize_film
-from keras_colorize.video.settings import FilmSettings
 from tests.colorizing import hint_colorizer, write_run
 from tests.conftest import colorful_photo
-from tests.films import cut_film, read_film, small_colorizer, sound_packets
-from tests.test_film import damaged_film, packets_of
+from tests.films import (
+    LOSSLESS,
+    Killed,
+    assert_same_film,
+    cut_film,
+    damaged_film,
+    read_film,
+    small_colorizer,
+    sound_packets,
+)
+
+pytestmark = pytest.mark.usefixtures("short_scenes")
 
 ROOT = Path(__file__).resolve().parents[1]
-LOSSLESS = FilmSettings(codec="ffv1")
 
 
 @pytest.fixture(scope="module")
@@ -39,24 +45,8 @@ def colorizer():
     return small_colorizer(hints=True)
 
 
-@pytest.fixture(autouse=True)
-def short_scenes(monkeypatch):
-    """Segments of 8 frames, and scenes of 5 or more."""
-    monkeypatch.setattr(scenes, "SEGMENT_FRAMES", 8)
-    monkeypatch.setattr(scenes, "SHORTEST_SCENE", 5)
-
-
 def direct(*options):
     return pipeline_options("direct", options)
-
-
-def assert_same_film(ours, theirs):
-    """The same frames at the same times, with the same sound."""
-    for a, b in zip(read_film(ours)[0], read_film(theirs)[0], strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert read_film(ours)[1] == read_film(theirs)[1]
-    assert sound_packets(ours) == sound_packets(theirs)
-    assert packets_of(ours) == packets_of(theirs)
 
 
 @pytest.mark.parametrize(
@@ -122,10 +112,6 @@ def test_folders_of_frames_in_and_out(tmp_path, colorizer):
         assert file.read_bytes() == (there / file.name).read_bytes()
 
 
-class _Killed(Exception):
-    pass
-
-
 def test_a_pipeline_that_stops_goes_on_where_it_was(tmp_path, colorizer, monkeypatch):
     film = cut_film(tmp_path / "old.mp4", sound="aac")
     whole = colorize_film(colorizer, film, tmp_path / "whole.mkv", LOSSLESS)
@@ -135,7 +121,7 @@ def test_a_pipeline_that_stops_goes_on_where_it_was(tmp_path, colorizer, monkeyp
     def dies(colorizer, source, scene, *given):
         for frame in color(colorizer, source, scene, *given):
             if len(colored) == 24:
-                raise _Killed("the power went")
+                raise Killed("the power went")
             colored.append((scene.number, frame.place))
             yield frame
 
@@ -170,7 +156,7 @@ def test_one_machine_goes_on_with_what_workers_began(tmp_path, colorizer, monkey
 
     def refuses(colorizer, source, scene, *given):
         if scene.number == 1:
-            raise _Killed
+            raise Killed
         return color(colorizer, source, scene, *given)
 
     monkeypatch.setattr(beam_film, "color_scene", refuses)

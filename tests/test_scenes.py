@@ -11,7 +11,6 @@ pytest.importorskip("cv2", reason="films need the extra `video`")
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.hint_files import TimedHint
 from keras_colorize.inference.hints import Hint
-from keras_colorize.video import scenes
 from keras_colorize.video.film_file import FilmFile
 from keras_colorize.video.pipeline import color_frames, color_scene, find_scenes
 from keras_colorize.video.scenes import ScenePlan, scene_frames
@@ -19,19 +18,14 @@ from keras_colorize.video.settings import FilmSettings
 from keras_colorize.video.source import open_film
 from tests.films import cut_film, small_colorizer
 
+pytestmark = pytest.mark.usefixtures("short_scenes")
+
 GOP = {"g": "5", "x264-params": "scenecut=0"}
 
 
 @pytest.fixture(scope="module")
 def colorizer():
     return small_colorizer(hints=True)
-
-
-@pytest.fixture(autouse=True)
-def short_scenes(monkeypatch):
-    """Segments of 8 frames, and scenes of 5 or more."""
-    monkeypatch.setattr(scenes, "SEGMENT_FRAMES", 8)
-    monkeypatch.setattr(scenes, "SHORTEST_SCENE", 5)
 
 
 @pytest.mark.parametrize("steady", [True, False])
