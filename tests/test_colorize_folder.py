@@ -12,11 +12,11 @@ from PIL import Image, ImageFont
 
 from keras_colorize.batch import workers
 from keras_colorize.batch import write as photo
+from keras_colorize.batch.batcher import Batcher
 from keras_colorize.batch.contact_sheet import COLUMNS, COMPARED_WIDTH, GAP, THUMBNAIL, _font_file, make_tile, tile_side
 from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import PHOTOS_PER_SHEET, FolderSettings, plan_jobs
-from keras_colorize.batch.workers import Batcher
 from keras_colorize.color.lab import rgb_from_u8, rgb_to_lab
 from keras_colorize.errors import ColorizeError
 from keras_colorize.images import Picture, count_pixels, read_pictures, write_pictures

@@ -3,17 +3,16 @@
 Planning finds out, and refuses, all that can be known before the first photo is decoded.
 """
 
-import glob
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keras_colorize.batch.search import find_photos
 from keras_colorize.color.vividness import check_vividness
-from keras_colorize.data.walk import is_photo, walk_photos
-from keras_colorize.errors import ColorizeError, did_you_mean
+from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
-from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, readable_suffixes, suffix_for
+from keras_colorize.images import DEFAULT_MAX_PIXELS, color_suffix, format_of, suffix_for
 from keras_colorize.inference.hint_files import HINTS_SUFFIX, Hints, HintSet
 
 PHOTOS_PER_SHEET = 24
@@ -174,7 +173,7 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
     out = Path(out).expanduser()
     if out.exists() and not out.is_dir():
         raise ColorizeError(f"`out` '{out}' is a file; expected a folder, which is made where there is none")
-    found = _find(paths, out, settings.recursive)
+    found = find_photos(paths, out, settings.recursive)
     jobs = [_job(source, relative, out, settings) for source, relative in found.photos.values()]
     if settings.hint_set.hints and len(jobs) > 1:
         raise ColorizeError(
@@ -198,93 +197,6 @@ def plan_jobs(paths: Sequence[str | Path], out: str | Path, settings: FolderSett
 def sheet_pages(out: Path, photos: int) -> list[Path]:
     """Name the contact sheet's files, one for every `PHOTOS_PER_SHEET` photos."""
     return [out / f"contact-sheet-{number + 1:03d}.jpg" for number in range(-(-photos // PHOTOS_PER_SHEET))]
-
-
-# Finding
-
-
-@dataclass
-class _Found:
-    """Files and folders to which the paths lead, each once by its real path; photos with their path below `out`."""
-
-    photos: dict[str, tuple[Path, Path]] = field(default_factory=dict)
-    others: dict[str, Path] = field(default_factory=dict)
-    closed: dict[str, Path] = field(default_factory=dict)
-    searched: set[str] = field(default_factory=set)
-
-    def add(self, photos: Iterable[tuple[Path, Path]], others: Iterable[Path], closed: Iterable[Path]) -> None:
-        for source, relative in photos:
-            self.photos.setdefault(os.path.realpath(source), (source, relative))
-        for kept, paths in ((self.others, others), (self.closed, closed)):
-            for path in paths:
-                kept.setdefault(os.path.realpath(path), path)
-
-
-def _find(paths: Sequence[str | Path], out: Path, recursive: bool) -> _Found:
-    if not paths:
-        raise ColorizeError("no photos given; expected files, folders, or patterns such as 'scans/*.tif'")
-    found = _Found()
-    for given in paths:
-        path = Path(given).expanduser()
-        if path.is_dir():
-            if not _search(path, out, recursive, found):
-                raise _no_photos_in(path, out, recursive)
-        elif path.exists():
-            found.add([(path, Path(path.name))], (), ())
-        elif glob.has_magic(str(given)):
-            _match(path, out, recursive, found)
-        else:
-            raise _no_such_path(path, given)
-    for real in found.photos:  # named on its own, or found by another path
-        found.others.pop(real, None)
-    for real in found.searched:
-        found.closed.pop(real, None)
-    return found
-
-
-def _match(pattern: Path, out: Path, recursive: bool, found: _Found) -> None:
-    """Take what the shell would have made of a pattern, without files that are not photos."""
-    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
-    files = [match for match in matches if not match.is_dir()]
-    photos = [match for match in files if is_photo(match)]
-    found.add([(photo, Path(photo.name)) for photo in photos], set(files) - set(photos), ())
-    count = sum([_search(match, out, recursive, found) for match in matches if match.is_dir()]) + len(photos)
-    if not count:
-        others = f"; it matches {len(matches):,} others" if matches else ""
-        raise ColorizeError(f"no photos match '{pattern}' (looked for {' '.join(readable_suffixes())}{others})")
-
-
-def _search(folder: Path, out: Path, recursive: bool, found: _Found) -> int:
-    """Take the photos in a folder; returns how many there are."""
-    results = os.path.realpath(out)  # of an earlier run: no photos to colorize
-
-    def leave_out(folders: Sequence[Path]) -> list[Path]:
-        return [inner for inner in folders if os.path.realpath(inner) == results]
-
-    found.searched.add(os.path.realpath(folder))
-    walk = walk_photos(folder, recursive=recursive, leave_out=leave_out)
-    for unreadable, why in walk.unreadable.items():
-        raise ColorizeError(f"folder '{unreadable}' cannot be searched ({why})")
-    found.add([(photo, photo.relative_to(folder)) for photo in walk.photos], walk.others, walk.closed)
-    return len(walk.photos)
-
-
-def _no_photos_in(folder: Path, out: Path, recursive: bool) -> ColorizeError:
-    deeper = 0 if recursive else _search(folder, out, True, _Found())
-    hint = f"; the folders in it hold {deeper:,}: add `recursive`" if deeper else ""
-    within = " or the folders in it" if recursive else ""
-    return ColorizeError(f"no photos in folder '{folder}'{within} (looked for {' '.join(readable_suffixes())}){hint}")
-
-
-def _no_such_path(path: Path, given: str | Path) -> ColorizeError:
-    try:
-        beside = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        beside = []
-    return ColorizeError(
-        f"no file or folder '{given}'{did_you_mean(path.name, beside)}"
-        " (expected photos, folders of photos, or patterns such as 'scans/*.tif')"
-    )
 
 
 # Naming
