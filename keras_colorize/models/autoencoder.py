@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_colorize.models import layers
+from keras_colorize.models.checks import check_dropout, check_image_size
 from keras_colorize.models.registry import architecture
 
 
@@ -26,8 +26,8 @@ def autoencoder(
 
     Source: report A, appendix B (1,022,961 parameters).
     """
-    layers.check_image_size("autoencoder", image_size, 8)
-    layers.check_dropout("autoencoder", dropout)
+    check_image_size("autoencoder", image_size, 8)
+    check_dropout("autoencoder", dropout)
 
     # Encoder
     condition = keras.Input((image_size, image_size, condition_channels), name="condition")

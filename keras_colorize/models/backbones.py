@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import keras
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models.layers import Resize, check_choice
+from keras_colorize.models.checks import check_choice
+from keras_colorize.models.layers import Resize
 from keras_colorize.tensor import Tensor
 
 WEIGHTS = ("pretrained", "random")

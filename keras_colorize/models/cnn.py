@@ -3,7 +3,7 @@
 import keras
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models import layers
+from keras_colorize.models.checks import check_image_size
 from keras_colorize.models.registry import architecture
 
 
@@ -30,7 +30,7 @@ def cnn(image_size: int | None, condition_channels: int = 3, target_channels: in
         raise ColorizeError(
             "'cnn' cannot take photos of any size: its dense layers need an image_size, a multiple of 16"
         )
-    layers.check_image_size("cnn", image_size, 16)
+    check_image_size("cnn", image_size, 16)
 
     # Encoder
     condition = keras.Input((image_size, image_size, condition_channels), name="condition")

@@ -5,7 +5,8 @@ from keras import layers
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models import backbones
-from keras_colorize.models.layers import Frozen, Fusion, NearestUp, check_image_size
+from keras_colorize.models.checks import check_image_size
+from keras_colorize.models.layers import Frozen, Fusion, NearestUp
 from keras_colorize.models.registry import architecture
 
 # (filters, stride) of the encoder's 3×3 convolutions. The report's text says 512 channels at the end; its table and

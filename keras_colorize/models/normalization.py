@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_colorize.models.layers import check_choice
+from keras_colorize.models.checks import check_choice
 from keras_colorize.tensor import Tensor
 
 # PyTorch's momentum is the weight of the new value, Keras' that of the old average: PyTorch's 0.1 is 0.9 here.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_colorize.models import layers, normalization
+from keras_colorize.models.checks import check_filters, check_image_size
 from keras_colorize.models.registry import architecture
 
 
@@ -43,9 +44,9 @@ def patchgan(
 
     Source: report B, `pix2pix`; report A, appendices C and D; reports C, D and E use the same.
     """
-    layers.check_filters("patchgan", filters, least=2)
+    check_filters("patchgan", filters, least=2)
     halvings = len(filters) - 1
-    layers.check_image_size("patchgan", image_size, 2**halvings, smallest=3 * 2**halvings)
+    check_image_size("patchgan", image_size, 2**halvings, smallest=3 * 2**halvings)
     condition = keras.Input((image_size, image_size, condition_channels), name="condition")
     target = keras.Input((image_size, image_size, target_channels), name="target")
     x = keras.layers.Concatenate(name="concat")([condition, target])

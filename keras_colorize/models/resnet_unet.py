@@ -17,7 +17,8 @@ import keras
 from keras import layers
 
 from keras_colorize.models import backbones
-from keras_colorize.models.layers import ICNR, PixelShuffle, check_image_size
+from keras_colorize.models.checks import check_image_size
+from keras_colorize.models.layers import ICNR, PixelShuffle
 from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
 from keras_colorize.tensor import Tensor

@@ -20,6 +20,7 @@ import keras
 
 from keras_colorize.errors import ColorizeError
 from keras_colorize.models import layers, normalization
+from keras_colorize.models.checks import check_dropout, check_filters, check_image_size
 from keras_colorize.models.registry import architecture
 from keras_colorize.tensor import Tensor
 
@@ -76,8 +77,8 @@ def unet(
 
     Source: report A, appendices C and D; report B, `pix2pix`; report D.
     """
-    layers.check_filters("unet", filters, least=2)
-    layers.check_dropout("unet", dropout)
+    check_filters("unet", filters, least=2)
+    check_dropout("unet", dropout)
     for argument, numbers, last in (
         ("dropout_downs", dropout_downs, len(filters)),
         ("dropout_ups", dropout_ups, len(filters) - 1),
@@ -144,7 +145,7 @@ def unet(
 def _depth(image_size: int | None, most: int) -> int:
     """Return how often a side of `image_size` pixels can be halved, at most `most` times."""
     least = min(LEAST_DOWNS, most)
-    layers.check_image_size("unet", image_size, 2**least)
+    check_image_size("unet", image_size, 2**least)
     if image_size is None:
         return most
     return max(downs for downs in range(least, most + 1) if image_size % 2**downs == 0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_colorize.models import layers, normalization
+from keras_colorize.models.checks import check_filters, check_image_size
 from keras_colorize.models.registry import architecture
 
 
@@ -35,8 +36,8 @@ def unet_maxpool(
     Source: report C, `unet_gan`.
     """
     # [choice] Report C says that channels double but not from where: 64, 128, 256, 512 and 1024 in the bottleneck.
-    layers.check_filters("unet_maxpool", filters, least=2)
-    layers.check_image_size("unet_maxpool", image_size, 2 ** (len(filters) - 1))
+    check_filters("unet_maxpool", filters, least=2)
+    check_image_size("unet_maxpool", image_size, 2 ** (len(filters) - 1))
 
     # [choice] Report C does not mention biases. There are none before BN, which would cancel them.
     def convolution(

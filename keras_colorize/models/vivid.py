@@ -7,7 +7,8 @@ import keras
 from keras import layers
 
 from keras_colorize.errors import ColorizeError
-from keras_colorize.models.layers import Channels, PooledHints, check_filters, check_image_size, kernel_initializer
+from keras_colorize.models.checks import check_filters, check_image_size
+from keras_colorize.models.layers import Channels, PooledHints, kernel_initializer
 from keras_colorize.models.normalization import batch_norm
 from keras_colorize.models.registry import architecture
 from keras_colorize.tensor import Tensor
