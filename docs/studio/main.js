@@ -1,20 +1,20 @@
 // The studio: photos come in, the network colours them, people correct it, and the result goes out.
 
 import { Editor } from "./editor.js";
-import { StripPhoto, hintFile, readHintFile } from "./edits.js";
+import { StripPhoto, readHintFile } from "./edits.js";
 import { Engine } from "./engine.js";
 import { labOf } from "./color.js";
-import { abOfCss, busy, download, say, warn, wireFiles, wireMenu, wireTheme } from "./controls.js";
+import { abOfCss, busy, say, warn, wireFiles, wireMenu, wireTheme } from "./controls.js";
+import { Divider } from "./divider.js";
+import { saveAll, saveOne } from "./output.js";
 import { Panel } from "./panel.js";
 import { Strip } from "./strip.js";
 import { View } from "./view.js";
 
 const CLOSE_UP_AFTER = 180; // milliseconds without movement
-const REVEAL = 900; // milliseconds in which the first colours come
 const GROWTH = 1.3; // of the stage, from which on a photo is read again at the larger size
 
 const element = (id) => document.getElementById(id);
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const photos = [];
 let current = null;
@@ -39,6 +39,7 @@ const askNewest = (what, details) => engine.askNewest(what, { photo: current.id,
 const changes = { changed: () => recolor(), settled: () => settled(), ask, askNewest };
 const editor = new Editor(view, changes);
 const panel = new Panel(changes);
+const divider = new Divider(view);
 const strip = new Strip({ select: (photo) => select(photo), remove: (photo) => remove(photo) });
 
 // ---- The model -----------------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ async function select(photo) {
   const painted = await recolor();
   busy(null);
   show();
-  if (painted && first) reveal();
+  if (painted && first) divider.reveal();
   if (document.activeElement === document.body) element("view").focus({ preventScroll: true, focusVisible: false });
   document.body.dataset.photo = photo.name;
 }
@@ -171,7 +172,7 @@ function remove(photo) {
 /** Colour the current photo with its edit; returns whether the colours are on the stage. */
 async function recolor() {
   const photo = current;
-  view.peeking = photo.edit.alone || element("compare").getAttribute("aria-pressed") === "true";
+  view.peeking = photo.edit.alone || divider.peeking;
   panel.show(photo);
   editor.marks.show(photo, editor.popover.id);
   const began = performance.now();
@@ -222,18 +223,6 @@ function show() {
   panel.show(current);
 }
 
-/** Show the first colours as a curtain that opens. */
-function reveal() {
-  if (calm.matches || document.hidden) return;
-  const began = performance.now();
-  const step = (now) => {
-    const share = Math.min((now - began) / REVEAL, 1);
-    split((1 - share) ** 3);
-    if (share < 1) requestAnimationFrame(step);
-  };
-  requestAnimationFrame(step);
-}
-
 /** Look closer where the screen shows more pixels than the picture has. */
 async function look() {
   const photo = current;
@@ -246,85 +235,20 @@ async function look() {
   if (answer && photo === current) view.showCloseUp(place, answer.before, answer.after);
 }
 
-// ---- Before and after ----------------------------------------------------------------------------------------
-
-function split(share) {
-  view.split = Math.min(Math.max(share, 0), 1);
-  const percent = Math.round(100 * view.split);
-  element("divider").setAttribute("aria-valuenow", percent);
-  element("divider").setAttribute("aria-valuetext", `${percent} % as it was`);
-  element("label-before").hidden = view.split < 0.08;
-  element("label-after").hidden = view.split < 0.08 || view.split > 0.92;
-  view.draw();
-}
-
+/** Show the whole photo as it came, or no longer. */
 function peek(on) {
-  element("compare").setAttribute("aria-pressed", on);
-  view.peeking = on || Boolean(current?.edit.alone);
-  view.draw();
+  divider.peek(on, Boolean(current?.edit.alone));
 }
-
-const divider = element("divider");
-divider.addEventListener("pointerdown", (event) => {
-  divider.setPointerCapture(event.pointerId);
-  event.preventDefault();
-  divider.focus({ preventScroll: true, focusVisible: false });
-});
-divider.addEventListener("pointermove", (event) => {
-  if (!divider.hasPointerCapture(event.pointerId)) return;
-  const { left, right } = view.visible;
-  split((event.clientX - element("stage").getBoundingClientRect().left - left) / Math.max(right - left, 1));
-});
-divider.addEventListener("dblclick", () => split(view.split > 0.02 ? 0 : 0.5));
-divider.addEventListener("keydown", (event) => {
-  const steps = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 };
-  if (!(event.key in steps)) return;
-  event.preventDefault();
-  split(view.split + steps[event.key]);
-});
 
 // ---- In and out ----------------------------------------------------------------------------------------------
 
 async function save(what) {
   editor.close();
-  const photo = current;
-  if (what === "hints") return download(new Blob([hintFile(photo)], { type: "application/json" }), `${photo.stem}.hints.json`);
-  if (what === "all") return saveAll();
-  if (photo.edit.alone && what !== "compare") return download(photo.file, photo.name);
-  busy("Saving …");
-  try {
-    if (what === "compare") download(await ask("compare", { edit: photo.forWorker() }), `${photo.stem}-before-after.jpg`);
-    else download(await ask("save", { edit: photo.forWorker(), type: what }), colorName(photo, what));
-    say("Saved");
-  } catch (error) {
-    warn(error.message);
-  }
-  busy(null);
-}
-
-async function saveAll() {
+  if (what !== "all") return saveOne(engine, current, what);
   const ready = photos.filter(({ status }) => status !== "failed");
-  for (const [i, photo] of ready.entries()) {
-    busy(`Saving ${i + 1} of ${ready.length} …`);
-    try {
-      if (photo.edit.alone) {
-        download(photo.file, photo.name);
-        continue;
-      }
-      if (photo !== current) await engine.ask("open", { photo: photo.id, file: photo.file, room: { width: 256, height: 256 } });
-      const blob = await engine.ask("save", { photo: photo.id, edit: photo.forWorker(), type: "image/jpeg" });
-      if (photo !== current) await engine.ask("close", { photo: photo.id });
-      download(blob, colorName(photo, "image/jpeg"));
-    } catch (error) {
-      warn(`${photo.name}: ${error.message}`);
-    }
-  }
-  busy(null);
-  if (current && !ready.includes(current)) return;
-  recolor(); // its pixels may have been dropped for others'
+  await saveAll(engine, ready, (photo) => photo === current);
+  if (ready.includes(current)) recolor(); // its pixels may have been dropped for others'
 }
-
-const colorName = (photo, type) => `${photo.stem}-colour.${type === "image/png" ? "png" : "jpg"}`;
 
 async function loadHints(file) {
   if (!current) return;
@@ -382,7 +306,7 @@ element("banner-close").addEventListener("click", hideBanner);
 element("failure-remove").addEventListener("click", () => remove(current));
 element("undo").addEventListener("click", () => travel("undo"));
 element("redo").addEventListener("click", () => travel("redo"));
-element("compare").addEventListener("click", () => peek(element("compare").getAttribute("aria-pressed") !== "true"));
+element("compare").addEventListener("click", () => peek(!divider.peeking));
 element("zoom-in").addEventListener("click", () => view.zoom(1.4));
 element("zoom-out").addEventListener("click", () => view.zoom(1 / 1.4));
 element("zoom-fit").addEventListener("click", () => view.fit());
@@ -402,7 +326,7 @@ addEventListener("keydown", (event) => {
   const range = event.target.closest?.("input, #divider");
   const does = {
     "+": () => view.zoom(1.25), "=": () => view.zoom(1.25), "-": () => view.zoom(0.8), 0: () => view.fit(), 1: ownSize,
-    b: () => peek(element("compare").getAttribute("aria-pressed") !== "true"),
+    b: () => peek(!divider.peeking),
     v: () => editor.choose("pick"), p: () => editor.choose("brush"),
     escape: () => editor.close(),
   }[key];
