@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_colorize.files import printable
 
@@ -32,7 +32,7 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
     _add_runner(parser)
 
 
-def _add_runner(parser: argparse.ArgumentParser) -> Any:
+def _add_runner(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group = parser.add_argument_group("on many machines, with Apache Beam")
     group.add_argument("--runner", metavar="NAME", help="DirectRunner (this machine), FlinkRunner, SparkRunner, …")
     group.add_argument(

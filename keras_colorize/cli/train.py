@@ -3,7 +3,7 @@
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras_colorize.cli.startup import load_tensorflow
 from keras_colorize.errors import ColorizeError
@@ -185,18 +185,21 @@ def _train(what: "Recipe | RunFolder", remarks: list[str], options: argparse.Nam
     from keras_colorize.training.checkpoints import newest_position
 
     train = "python train.py" if options.prog == "train.py" else options.prog
-    console, stop = make_console(), Interruption()
-    common: dict[str, Any] = {
-        "max_minutes": options.max_minutes,
-        "parallel": parallel,
-        "reporter": ConsoleReporter(console),
-        "stop": stop,
-    }
+    console, stop, minutes = make_console(), Interruption(), options.max_minutes
+    reporter = ConsoleReporter(console)
     if isinstance(what, Recipe):
-        folder = loop.start(what, options.out, remarks=remarks, **common)
+        folder = loop.start(
+            what,
+            options.out,
+            remarks=remarks,
+            max_minutes=minutes,
+            parallel=parallel,
+            reporter=reporter,
+            stop=stop,
+        )
     else:
         folder = what
-        loop.resume(folder, epochs=options.epochs, **common)
+        loop.resume(folder, epochs=options.epochs, max_minutes=minutes, parallel=parallel, reporter=reporter, stop=stop)
     position = newest_position(folder.checkpoints)
     if position is not None and position.finished:
         _say_what_next(console, folder, train, options)

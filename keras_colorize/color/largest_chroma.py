@@ -11,6 +11,7 @@ Hue is a place on the diamond |a| + |b| = 1, from 0 to 4: this needs no trigonom
 
 import functools
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ def _y(L: np.ndarray) -> np.ndarray:
     return ((L[:, None] + 16.0) / 116.0).astype(np.float32)
 
 
-def _edge(y: np.ndarray, hues: int, shown: Any) -> np.ndarray:
+def _edge(y: np.ndarray, hues: int, shown: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Find the largest |a| + |b| of each f(Y) (rows, 1) and hue: (rows, hues + 1) float32."""
     turn = np.arange(hues + 1) * (4.0 / hues)
     b = np.where(turn <= 2.0, turn - 1.0, 3.0 - turn)

@@ -12,7 +12,8 @@ import os
 from array import array
 from collections.abc import Iterator
 from io import FileIO
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from keras_colorize.files import written_whole
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from array_record.python.array_record_module import ArrayRecordReader
 
 RecordFormat = Literal["tfrecord", "arrayrecord"]
 
@@ -140,7 +142,7 @@ def storage_errors(path: str) -> Iterator[None]:
         raise OSError(errno.ENOSPC if full else errno.EIO, told, path) from error
 
 
-def array_records() -> Any:
+def array_records() -> ModuleType:
     """Return the module of ArrayRecord's reader and writer.
 
     Raises:
@@ -205,7 +207,7 @@ def _open_binary(path: str) -> "FileIO | tf.io.gfile.GFile":
 
 
 @functools.lru_cache(maxsize=_OPEN_FILES)
-def _array_reader(path: str) -> Any:
+def _array_reader(path: str) -> "ArrayRecordReader":
     options = "readahead_buffer_size:0,max_parallelism:0"  # for reads in any order
     return array_records().ArrayRecordReader(path, options=options, file_reader_buffer_size=1 << 15)
 

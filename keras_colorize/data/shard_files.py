@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -176,6 +176,14 @@ def _encode(photo: Photo, file: Path | BytesIO | None) -> tuple[bytes, str]:
         raise ColorizeError(f"{photo.name}: cannot be read ({error.strerror or error})") from error
 
 
+class _RecordWriter(Protocol):
+    """The writer of a shard of either format."""
+
+    def write(self, record: bytes) -> object: ...
+
+    def close(self) -> None: ...
+
+
 class _ShardSeries:
     """The shards of one split, which are written one after another and get their last names when all are there.
 
@@ -191,7 +199,7 @@ class _ShardSeries:
         self._stem = stem
         self._format = record_format
         self._shard_bytes = shard_bytes
-        self._writer: Any = None
+        self._writer: _RecordWriter | None = None
         self._size = 0  # of the records of the open shard
         self._lengths: list[array[int]] = []  # of the records of each shard
 
@@ -223,7 +231,7 @@ class _ShardSeries:
     def _path(self, number: int) -> str:
         return str(self._folder / f"{self._stem}-{number:05d}.{self._format}")
 
-    def _open(self, path: str) -> Any:
+    def _open(self, path: str) -> "_RecordWriter":
         if self._format == "arrayrecord":
             # Photos are compressed already; one record in a group can be read without its neighbours.
             return array_records().ArrayRecordWriter(path, "group_size:1,uncompressed")

@@ -1,7 +1,6 @@
 """Layers that the architectures share. They use `keras` and `keras.ops` only, for any Keras backend."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 
@@ -62,7 +61,7 @@ class PixelShuffle(keras.layers.Layer):
     Source: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
     """
 
-    def __init__(self, scale: int = 2, **kwargs: Any) -> None:
+    def __init__(self, scale: int = 2, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.scale = scale
 
@@ -161,7 +160,7 @@ class Fusion(keras.layers.Layer):
 class Channels(keras.layers.Layer):
     """Some of the channels: (B, H, W, C) → (B, H, W, stop − start)."""
 
-    def __init__(self, start: int, stop: int, **kwargs: Any) -> None:
+    def __init__(self, start: int, stop: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.start = start
         self.stop = stop
@@ -190,7 +189,7 @@ class PooledHints(keras.layers.Layer):
     # So much of a block counts as empty: one pixel of a block of 4×4 gives a mask of 0.86.
     floor = 0.01
 
-    def __init__(self, scale: int, **kwargs: Any) -> None:
+    def __init__(self, scale: int, **kwargs: object) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.scale = scale
@@ -215,7 +214,7 @@ class Resize(keras.layers.Layer):
     has no mode.
     """
 
-    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
+    def __init__(self, height: int, width: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.height = height
         self.width = width
@@ -242,7 +241,7 @@ class Frozen(keras.layers.Layer):
         network: the model to wrap.
     """
 
-    def __init__(self, network: keras.Model, **kwargs: Any) -> None:
+    def __init__(self, network: keras.Model, **kwargs: object) -> None:
         kwargs["trainable"] = False
         super().__init__(**kwargs)
         network.trainable = False

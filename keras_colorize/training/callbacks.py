@@ -6,9 +6,9 @@ the list have done. So the order is: averaged weights, FID, early stopping, prev
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -18,9 +18,12 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.metrics import FeatureNetwork, ImageSet, feature_network, fid_between
 from keras_colorize.models.weights import load_weights, save_weights
 from keras_colorize.runs.pictures import colorized, colorized_columns, photo_grid
-from keras_colorize.tensor import Tensor
+from keras_colorize.tensor import Logs, Tensor
 from keras_colorize.training.checkpoints import Position
 from keras_colorize.training.devices import Parallel
+
+if TYPE_CHECKING:
+    from keras_colorize.training.supervised import SupervisedTrainer
 
 HIGHER_IS_BETTER = {"val_psnr", "val_pixel_accuracy_5"}
 
@@ -48,37 +51,37 @@ class WeightAveraging(keras.callbacks.Callback):
         self.keep = keep
         self._used_before = False
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: "SupervisedTrainer") -> None:
         """Let a `SupervisedTrainer` or `GANTrainer` average from now on, unless it does so already."""
         super().set_model(model)
         model.follow_average(self.keep)
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Train on from the weights of the last step."""
         self.model.averages.use(False)
 
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Measure the averages."""
         self._used_before = self.model.averages.in_use
         self.model.averages.use(True)
 
-    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: Logs | None = None) -> None:
         """Put back what was in use before."""
         self.model.averages.use(self._used_before)
 
-    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Predict with the averages."""
         self.on_test_begin(logs)
 
-    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         """Put back what was in use before."""
         self.on_test_end(logs)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Show the averages to the callbacks that follow."""
         self.model.averages.use(True)
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Leave the averages in the generator."""
         self.model.averages.use(True)
         self.model.drop_average()
@@ -132,7 +135,7 @@ class FIDMonitor(keras.callbacks.Callback):
             return ""
         return f"fid ({self._network.label}) of {len(self._truth):,} validation photos"
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, Tensor] | None = None) -> None:
         """Add `val_fid` to the logs where a measurement is due; a collective."""
         if logs is None or not _due(epoch, self._every, self._start):
             return
@@ -187,7 +190,7 @@ class EarlyStopper(keras.callbacks.Callback):
         """Tell whether the figure has not improved for so many measurements that training ends."""
         return self.position.waited >= self._patience
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Look at the figure where a measurement is due.
 
         Raises:
@@ -215,7 +218,7 @@ class EarlyStopper(keras.callbacks.Callback):
             position.waited += 1
         return self.is_over
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Give the generator its best weights, where there was a measurement."""
         if not math.isnan(self.position.best):
             load_weights(self.model.generator, self.best_weights)
@@ -245,7 +248,7 @@ class PhotoPreviews(keras.callbacks.Callback):
         self._every = every
         self._events = events
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the picture where one is due."""
         last = self.model.stop_training or epoch + 1 == self.params["epochs"]
         if not last and (epoch + 1) % self._every:

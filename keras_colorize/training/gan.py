@@ -1,7 +1,5 @@
 """A conditional GAN on photographs: generator and patch discriminator in one step (Isola et al. 2017)."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -68,20 +66,20 @@ class GANTrainer(SupervisedTrainer):
         return ["d_real", "d_fake", "g_adversarial", *super().loss_names()]
 
     def compile(  # type: ignore[override]
-        self, optimizer: keras.Optimizer | str, discriminator_optimizer: keras.Optimizer | str, **kwargs: Any
+        self, optimizer: keras.Optimizer | str, discriminator_optimizer: keras.Optimizer | str, **kwargs: object
     ) -> None:
         """Set the optimizers of both networks, and further arguments of `keras.Model.compile`."""
         super().compile(optimizer, **kwargs)
         self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return all that `from_config` needs."""
         discriminator = keras.saving.serialize_keras_object(self.discriminator)
         every = self.discriminator_every
         return {**super().get_config(), "discriminator": discriminator, "discriminator_every": every}
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, object]:
         """Return the arguments of `compile`; empty where it was not called."""
         config = super().get_compile_config()
         if config:

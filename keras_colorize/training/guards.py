@@ -2,9 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +11,7 @@ from keras_colorize.data.batches import PhotoSet, epoch_order
 from keras_colorize.errors import ColorizeError
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row
+from keras_colorize.tensor import Logs
 from keras_colorize.training.checkpoints import Checkpoints
 from keras_colorize.training.task import Task
 
@@ -57,7 +56,7 @@ class LossGuard(keras.callbacks.Callback):
         self._checkpoints = checkpoints
         self._unchecked = 0  # steps since the losses were last seen to be finite
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Count a step."""
         self._unchecked += 1
 

@@ -4,10 +4,9 @@ The loop takes the steps and makes the calls of Keras' `fit`. All that happens b
 which `fit` takes too (`training.callbacks`, `training.saver`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -17,6 +16,7 @@ from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.lock import RunLock
 from keras_colorize.runs.record import NoRecord, Record, RunRecord
+from keras_colorize.tensor import Logs
 from keras_colorize.training.callbacks import EarlyStopper, PhotoPreviews
 from keras_colorize.training.checkpoints import KEEP, Checkpoints, Position
 from keras_colorize.training.devices import Parallel, open_devices
@@ -273,10 +273,10 @@ class _Run:
 class _Callbacks(keras.callbacks.CallbackList):
     """Keras' list of callbacks, without its reading of every loss after every step, which waits for the device."""
 
-    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         for callback in self.callbacks:
             callback.on_train_batch_begin(batch, logs)
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)

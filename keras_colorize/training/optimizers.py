@@ -1,9 +1,9 @@
 """Adam through TensorFlow's one kernel for it."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
+
+from keras_colorize.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_colorize")
@@ -14,7 +14,7 @@ class Adam(keras.optimizers.Adam):
     fifty million parameters is larger than any cache, so each operation waits for the memory.
     """
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         """Update one variable and its two moments."""
         index = self._get_variable_index(variable)
         moments = self._momentums[index].value, self._velocities[index].value

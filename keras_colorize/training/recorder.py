@@ -1,13 +1,12 @@
 """The callback that writes a run's log and shows its progress."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import keras
 
 from keras_colorize.runs.log import Row
 from keras_colorize.runs.record import Record
+from keras_colorize.tensor import Logs
 from keras_colorize.training.checkpoints import Position
 from keras_colorize.training.guards import LossGuard
 from keras_colorize.training.reporter import EpochProgress, Reporter
@@ -51,18 +50,18 @@ class RunRecorder(keras.callbacks.Callback):
         self._began = position.seconds  # of the training time, after the last row
         self._images = 0  # since then
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Show the epoch's title."""
         self._stage, stage_epoch = self._task.stage_of(epoch)
         stage = self._task.stages[self._stage]
         self._title = f"{stage.name} {stage_epoch + 1}/{stage.epochs}"
         self._progress.begin(self._title, self._position.step % self._task.steps_per_epoch)
 
-    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Start the clock: validation and checkpoints are not training time."""
         self._clock = time.monotonic()
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Count a step, and write a row where one is due.
 
         Args:
@@ -95,7 +94,7 @@ class RunRecorder(keras.callbacks.Callback):
         else:
             self._record.write(row)
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the row of the epoch's last step with the validation figures, and show a line."""
         figures, row = dict(logs or {}), self._row
         losses = self._task.stages[self._stage].trainer.loss_names()

@@ -2,9 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -12,6 +10,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.models.weights import save_weights
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.record import Record
+from keras_colorize.tensor import Logs
 from keras_colorize.training.callbacks import EarlyStopper
 from keras_colorize.training.checkpoints import Checkpoints, Position, link_or_copy, newest_position
 from keras_colorize.training.guards import Deadline, LossGuard, check_room
@@ -75,7 +74,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         """Tell whether the interval has passed."""
         return time.monotonic() - self._tried > self._interval
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Restore the newest whole checkpoint, if there is one.
 
         Raises:
@@ -98,11 +97,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             # So Keras' own callback of checkpoints tells `fit` where to begin: here behind the last epoch.
             self.model._initial_epoch = self.params["epochs"]
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Leave it to the next `fit` where to begin."""
         self.model._initial_epoch = None
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Check that training goes on where the checkpoint ends.
 
         Raises:
@@ -115,11 +114,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             )
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Note how far training is."""
         self.position.step = self._epoch * self.params["steps"] + batch + 1
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save the state where that is due."""
         self.position.epoch = epoch + 1
         self.position.finished = self.model.stop_training or epoch + 1 == self.params["epochs"]
@@ -210,14 +209,14 @@ class RunSaver(ResumableCheckpoint):
         weights = sum(4 * network.count_params() for network in task.networks.values())
         self._needed = checkpoints.bytes + weights + _SPARE
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Leave the state as it is: the loop has restored it."""
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch, in the middle of which the run may begin."""
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stop or save where that is asked for or due; the last step of an epoch leaves that to the epoch's end."""
         super().on_train_batch_end(batch, logs)
         if batch + 1 == self.params["steps"]:

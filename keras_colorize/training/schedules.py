@@ -1,7 +1,5 @@
 """Learning rates that change over a run."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -46,7 +44,7 @@ class WarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
             factor = ops.minimum(factor, left / max(1.0, self.total_steps + 1.0 - warmup))
         return self.peak * factor
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments of the constructor."""
         return {
             "peak": self.peak,

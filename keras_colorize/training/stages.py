@@ -1,16 +1,16 @@
 """The stages of a schedule: a recipe's networks, optimizers and compiled trainers."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import keras
 import tensorflow as tf
 
-from keras_colorize.color.spaces import space_of
+from keras_colorize.color.spaces import Space, space_of
 from keras_colorize.hardware import resolve_jit, resolve_precision
 from keras_colorize.models.backbones import vgg_features
 from keras_colorize.models.networks import build_discriminator, build_generator, dtype_policy
-from keras_colorize.recipes import Optimizer, Recipe
+from keras_colorize.recipes import Augment, Loss, Optimizer, Recipe
 from keras_colorize.training.devices import synchronize
 from keras_colorize.training.gan import GANTrainer
 from keras_colorize.training.optimizers import Adam
@@ -33,6 +33,17 @@ class Stage:
             schedule.total_steps = steps * self.epochs
 
 
+class _TrainerOptions(TypedDict):
+    """The arguments that both trainers take."""
+
+    space: Space
+    augment: Augment
+    loss: Loss
+    seed: int
+    jit_color: bool
+    perceptual_features: NotRequired[keras.Model]
+
+
 def build_stages(recipe: Recipe) -> list[Stage]:
     """Build a recipe's schedule, compiled and seeded: a stage of pretraining where it has one, then the main stage.
 
@@ -48,7 +59,7 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     keras.utils.set_random_seed(recipe.runtime.seed)
     jit = resolve_jit(recipe.runtime.jit)
     on_cpu = not tf.config.list_physical_devices("GPU")
-    options: dict[str, Any] = {
+    options: _TrainerOptions = {
         "space": space_of(recipe),
         "augment": recipe.augment,
         "loss": recipe.loss,
@@ -59,11 +70,9 @@ def build_stages(recipe: Recipe) -> list[Stage]:
     generator = build_generator(recipe, image_size=size, precision=precision)
     if freezes_statistics(recipe):
         freeze_statistics(generator)
-    features = None
     if recipe.loss.perceptual_weight:
         with dtype_policy(precision):
-            features = vgg_features(recipe.backbone_weights)
-        options["perceptual_features"] = features
+            options["perceptual_features"] = vgg_features(recipe.backbone_weights)
 
     epochs = recipe.schedule.epochs
     rate, discriminator_options = learning_rate(recipe.optimizer), recipe.discriminator_optimizer or recipe.optimizer

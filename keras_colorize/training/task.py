@@ -1,8 +1,8 @@
 """A training task: the photos, networks and compiled steps of a recipe, with their validation and callbacks."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,7 @@ from keras_colorize.progress import Progress
 from keras_colorize.recipes import Recipe
 from keras_colorize.runs.folder import RunFolder
 from keras_colorize.runs.log import Row
+from keras_colorize.tensor import Tensor
 from keras_colorize.training.callbacks import FIDMonitor, WeightAveraging
 from keras_colorize.training.devices import Parallel
 from keras_colorize.training.gan import GANTrainer
@@ -140,7 +141,7 @@ class Task:
         stage, _ = self.stage_of(min(max(0, step - 1) // self.steps_per_epoch, self.epochs - 1))
         return self.stages[stage].trainer
 
-    def batches_from(self, step: int) -> Any:
+    def batches_from(self, step: int) -> Iterator[Tensor]:
         """Iterate over the training batches after `step` steps, without end; each replica gets its part of each."""
         epoch, done = divmod(step, self.steps_per_epoch)
 

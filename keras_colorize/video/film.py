@@ -10,6 +10,7 @@ from keras_colorize.video.output import FilmOutput, FilmResult
 from keras_colorize.video.pipeline import color_frames
 from keras_colorize.video.propagation import Trail
 from keras_colorize.video.request import frames_in, rate_of, with_reference
+from keras_colorize.video.segments import SegmentNotes
 from keras_colorize.video.settings import FilmSettings
 from keras_colorize.video.source import FilmSource, open_film
 
@@ -63,7 +64,7 @@ def _color_rest(
     number = segments.done
     output.begin(range(number))
     done = len(segments.times(range(number)))
-    notes = segments.notes(number - 1) if number else {"place": 0, "ends_film": False}
+    notes = segments.notes(number - 1) if number else SegmentNotes(damaged=[], place=0, ends_film=False)
     if notes["ends_film"]:
         return output.finish(number, source.lost)
     trail = Trail.of(segments.state(number - 1)) if number else None

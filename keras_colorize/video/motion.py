@@ -2,8 +2,8 @@
 
 import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -61,7 +61,7 @@ def find_motion(before: np.ndarray, after: np.ndarray) -> Motion:
     before, after = (cv2.GaussianBlur(L, (0, 0), _SMOOTHING) for L in (_like(before, after), after))
     first, second = (np.clip(np.rint(L * 2.55), 0, 255).astype(np.uint8) for L in (before, after))
     search = _search()
-    forward, backward = search.calc(first, second, None), search.calc(second, first, None)
+    forward, backward = search(first, second, None), search(second, first, None)
     known = _known(before, after, backward, forward)
     return Motion(
         backward,
@@ -117,11 +117,11 @@ def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def _search() -> Any:
+def _search() -> Callable[[np.ndarray, np.ndarray, None], np.ndarray]:
     """Return the search of this thread: it keeps what it computes, so two threads must not share one."""
     if not hasattr(_of_thread, "search"):
         _of_thread.search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return _of_thread.search
+    return _of_thread.search.calc
 
 
 _of_thread = threading.local()

@@ -184,7 +184,7 @@ def _color(
 
     def finish(item: tuple[Opinion, Trail | None]) -> ColoredFrame:
         opinion, trail = item
-        seen: SeenFrame = opinion.subject
+        seen = cast(SeenFrame, opinion.subject)
         ab = trail.ab if trail is not None and opinion.ab is not None else None
         if ab is None:
             ab = np.zeros((*seen.framed.shape, 2), np.float32)

@@ -9,7 +9,6 @@ colour does not stay.
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,7 @@ class Opinion:
     lightness: np.ndarray
     ab: np.ndarray | None
     motion: Motion | None
-    subject: Any = None
+    subject: object = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -15,6 +15,19 @@ from keras_colorize.files import written_whole
 
 _DESCRIPTION = "film.json"
 _UNFINISHED = "tmp-"
+
+
+class SegmentNotes(TypedDict):
+    """What is noted with a segment.
+
+    damaged: times in seconds of its frames that are damaged.
+    place: the number in its scene of the frame after it, unless that begins a scene.
+    ends_film: whether the film ends with it.
+    """
+
+    damaged: list[float]
+    place: int
+    ends_film: bool
 
 
 class Segments:
@@ -103,7 +116,7 @@ class Segments:
         kept = [np.load(self._state(number))["pts"] for number in numbers]
         return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
-    def notes(self, number: int) -> dict[str, Any]:
+    def notes(self, number: int) -> SegmentNotes:
         """Return what was noted with a segment."""
         with np.load(self._state(number)) as kept:
             return json.loads(str(kept["notes"]))
@@ -113,7 +126,7 @@ class Segments:
         with np.load(self._state(number)) as kept:
             return {name: kept[name] for name in kept.files if name not in ("pts", "notes")}
 
-    def commit(self, number: int, pts: Iterable[int], state: Mapping[str, Any], notes: Mapping[str, object]) -> None:
+    def commit(self, number: int, pts: Iterable[int], state: Mapping[str, Any], notes: SegmentNotes) -> None:
         """Count a segment as done, whose pictures have just been written."""
         file = self._state(number)
         with written_whole(file, self.unfinished(file)) as temporary, temporary.open("wb") as stream:

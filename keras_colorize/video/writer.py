@@ -8,7 +8,7 @@ from keras_colorize.video.frame_folder import FrameFiles
 from keras_colorize.video.frames import FilmFormat
 from keras_colorize.video.pipeline import ColoredFrame
 from keras_colorize.video.scenes import ends_segment
-from keras_colorize.video.segments import Segments
+from keras_colorize.video.segments import SegmentNotes, Segments
 
 
 class FilmWriter:
@@ -66,8 +66,7 @@ class FilmWriter:
             return
         self.close()
         trail = self._last.trail
-        # The next frame's place, unless it begins a scene.
-        notes = {"damaged": self.damaged, "place": self._last.place + 1, "ends_film": ends_film}
+        notes = SegmentNotes(damaged=self.damaged, place=self._last.place + 1, ends_film=ends_film)
         self._segments.commit(self.number, self.pts, trail.arrays() if trail else {}, notes)
         self.number += 1
         self.pts, self.damaged = [], []
