@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and file names that every terminal and text file can show."""
+"""Files that are written whole or not at all, names that every terminal can show, and the user's cache folder."""
 
 import contextlib
 import os
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,25 @@ def written_whole(
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)  # the part that fitted on a full disk
+
+
+def cache_folder() -> Path:
+    """Return the folder for files that can be made again, which may not exist yet.
+
+    It is `KERAS_COLORIZE_CACHE`, or else this package's folder among the user's caches.
+    """
+    named = os.environ.get("KERAS_COLORIZE_CACHE")
+    if named:
+        return Path(named)
+    if os.environ.get("XDG_CACHE_HOME"):
+        caches = Path(os.environ["XDG_CACHE_HOME"])
+    elif sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
+        caches = Path(os.environ["LOCALAPPDATA"])
+    elif sys.platform == "darwin":
+        caches = Path.home() / "Library" / "Caches"
+    else:
+        caches = Path.home() / ".cache"
+    return caches / "keras-colorize"
 
 
 def printable(path: str) -> str:

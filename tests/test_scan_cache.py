@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_colorize.data import open_source
 from keras_colorize.data.scan import load_split
-from keras_colorize.data.scan_cache import cache_folder
+from keras_colorize.files import cache_folder
 from tests.conftest import colorful_photo
 
 HOUR_AGO = time.time() - 3_600

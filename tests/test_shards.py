@@ -19,10 +19,10 @@ from keras_colorize.data.batches import LeftOut, reading_errors
 from keras_colorize.data.manifest import Manifest, ShardFacts
 from keras_colorize.data.records import make_example, read_example
 from keras_colorize.data.scan import load_split
-from keras_colorize.data.scan_cache import cache_folder
 from keras_colorize.data.shard_files import write_shards
 from keras_colorize.errors import ColorizeError
 from keras_colorize.evaluation.protocols import PROTOCOLS, choose
+from keras_colorize.files import cache_folder
 from keras_colorize.images import read_photo
 from keras_colorize.recipes import Data
 from tests.conftest import colorful_photo, write_photos

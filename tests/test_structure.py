@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import configparser
 import json
 import re
 import subprocess
@@ -45,9 +46,13 @@ OWN_KERNEL = {"models.normalization"}
 LIGHT = (
     "cli", "recipes", "recipes.shrink", "runs.folder", "batch.plan", "beam.options", "beam.jobs",
     "convert.destinations", "export.request", "evaluation.lookup", "evaluation.protocols",
-    "evaluation.report.quiz", "studio.site", "studio.runtime", "studio.server", "studio.cache", "images",
+    "evaluation.report.quiz", "studio.site", "studio.runtime", "studio.server", "images",
     "video.settings", "batch.folder", "inference.colorizer",
 )  # fmt: skip
+# Of modules that are not named like it. Protocol buffers and flat buffers come with TensorFlow.
+DISTRIBUTIONS = {
+    "PIL": "pillow", "cv2": "opencv-python-headless", "flatbuffers": "tensorflow", "google": "tensorflow",
+}  # fmt: skip
 # Modules are nouns of the field: no adjectives, participles or gerunds.
 NO_NOUNS = {"served", "packed", "extras", "cheap_color", "quiet", "deep", "opened", "finished"}
 # Names of a field's own, and a package of the design.
@@ -165,6 +170,18 @@ def test_imports_point_downwards(module):
         other = name.partition(".")[0]
         if name in MODULES and other not in (own, ""):
             assert LEVELS[other] < LEVELS[own], f"{module} (level {LEVELS[own]}) imports {name} ({LEVELS[other]})"
+
+
+def test_packages_that_are_imported_are_asked_for():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lists = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    lines = [line for each in lists for line in each.splitlines() if line and not line.startswith("#")]
+    asked = {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
+    imported = {name.partition(".")[0] for module in MODULES for name in imports_of(module) if name not in MODULES}
+    others = imported - set(sys.stdlib_module_names) - {"keras_colorize"}
+    assert {"tensorflow", "keras", "PIL"} <= others
+    assert {module for module in others if DISTRIBUTIONS.get(module, module).replace("_", "-") not in asked} == set()
 
 
 @pytest.mark.parametrize("part", ANY_BACKEND)

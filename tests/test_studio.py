@@ -18,8 +18,8 @@ import pytest
 
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
+from keras_colorize.files import cache_folder
 from keras_colorize.studio import runtime
-from keras_colorize.studio.cache import cache_folder
 from keras_colorize.studio.runtime import DEFAULT_REGISTRY, NpmPackage, fetch_runtime, npm_registry
 from keras_colorize.studio.server import make_server
 from keras_colorize.studio.site import HEADERS, cached_model, page_files, page_folder, studio_files, write_site
@@ -207,9 +207,18 @@ def test_the_model_is_made_again_only_where_its_sources_changed(tmp_path):
     assert len(made) == 2
 
 
-def test_the_cache_is_where_the_system_keeps_caches(tmp_path, monkeypatch):
+def test_the_cache_is_where_the_system_keeps_caches_unless_somebody_names_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_COLORIZE_CACHE", str(tmp_path / "named"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "named"
+    monkeypatch.delenv("KERAS_COLORIZE_CACHE")
     assert cache_folder() == tmp_path / "keras-colorize"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")  # as if it were not there
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    for system, folder in {"linux": "home/.cache", "darwin": "home/Library/Caches", "win32": "local"}.items():
+        monkeypatch.setattr("sys.platform", system)
+        assert cache_folder() == tmp_path / folder / "keras-colorize"
 
 
 def test_mistakes(files, registry, tmp_path, monkeypatch, capsys):
@@ -219,7 +228,7 @@ def test_mistakes(files, registry, tmp_path, monkeypatch, capsys):
         assert error.count("\n") == 1
         return error
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_COLORIZE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("keras_colorize.studio.site.cached_model", lambda *_: tmp_path / "model")
     assert "unknown" in error_of("--model", "no_such_model") or "no recipe" in error_of("--model", "no_such_model")
     assert "is no run folder" in error_of("--run", tmp_path)
@@ -229,7 +238,7 @@ def test_mistakes(files, registry, tmp_path, monkeypatch, capsys):
         assert "choose another --port" in error_of("--port", port)
     assert "choose a new folder for --out" in error_of("--out", tmp_path)
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("KERAS_COLORIZE_CACHE", str(tmp_path / "empty"))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
     assert "connect to the network for the first start" in error_of()
     with pytest.raises(ColorizeError, match="install keras-colorize again"):

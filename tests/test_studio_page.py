@@ -53,13 +53,15 @@ def colorizer():
 def address(colorizer, tmp_path_factory):
     """The studio with that system."""
     from keras_colorize.errors import ColorizeError
-    from keras_colorize.studio.cache import cache_folder
+    from keras_colorize.files import cache_folder
     from keras_colorize.studio.model import make_model
     from keras_colorize.studio.runtime import fetch_runtime
     from keras_colorize.studio.site import cached_model, page_folder, studio_files
 
     try:
-        runtime = fetch_runtime(cache_folder())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("KERAS_COLORIZE_CACHE")  # the runtime is fetched once, and not once in each run of the tests
+            runtime = fetch_runtime(cache_folder())
     except ColorizeError as error:
         pytest.skip(str(error))
     model = cached_model(tmp_path_factory.mktemp("cache"), [], lambda: make_model(colorizer))

@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
 def find_files(options: argparse.Namespace) -> dict[str, Path]:
     """Return the studio's files by address; fetch the runtime and make the model's files if they are not there yet."""
     from keras_colorize.cli.console import make_console
-    from keras_colorize.studio.cache import cache_folder
+    from keras_colorize.files import cache_folder
     from keras_colorize.studio.runtime import fetch_runtime
     from keras_colorize.studio.site import cached_model, page_folder, studio_files
 

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from keras_colorize.data.scan_cache import cache_folder
 from keras_colorize.data.splits import Version
 from keras_colorize.errors import ColorizeError
-from keras_colorize.files import written_whole
+from keras_colorize.files import cache_folder, written_whole
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -1,15 +1,14 @@
 """The cache of scans: what an earlier scan found about each photo, in a small database of the user."""
 
 import contextlib
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import PIL
-import platformdirs
 
 from keras_colorize.data.splits import Photo, Version
+from keras_colorize.files import cache_folder
 from keras_colorize.images import Resize
 
 _ROWS_AT_ONCE = 1_000
@@ -111,12 +110,6 @@ class ScanCache:
         """Write what was added, even if the scan was interrupted, and close the database."""
         self._write()
         self._give_up()
-
-
-def cache_folder() -> Path:
-    """Return the folder for files that can be made again: `KERAS_COLORIZE_CACHE`, or the user's cache folder."""
-    named = os.environ.get("KERAS_COLORIZE_CACHE")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("keras-colorize", appauthor=False))
 
 
 def _open(file: Path) -> sqlite3.Connection | None:

@@ -18,7 +18,7 @@ _UNFINISHED = "tmp-"
 
 
 class SegmentNotes(TypedDict):
-    """What is noted with a segment.
+    """The notes that are kept with a segment.
 
     damaged: times in seconds of its frames that are damaged.
     place: the number in its scene of the frame after it, unless that begins a scene.
