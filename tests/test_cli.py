@@ -7,13 +7,16 @@ import pickle
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from keras_colorize.cli import main
+from keras_colorize.cli.interruption import Interruption
 from keras_colorize.cli.messages import disk_error_line, error_line
 from keras_colorize.errors import ColorizeError
+from keras_colorize.recipes import Recipe, packaged_names
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (
@@ -200,6 +203,72 @@ def test_a_command_that_fails_cleans_up_and_leaves_without_finalizing_python(end
     """
     ended = run("-c", command, "command")
     assert (ended.returncode, ended.stdout) == (code, f"worked, cleaned up\n{finalized}"), ended.stderr
+
+
+def test_the_first_signal_asks_and_the_second_stops_whichever_they_are():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for first, second in itertools.product((signal.SIGINT, signal.SIGTERM), repeat=2):
+        with Interruption() as stop:
+            assert stop.reason == ""
+            signal.raise_signal(first)
+            assert stop.reason == {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[first]
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(second)
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-m", "keras_colorize", "zoo", "--names"], cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
+
+
+def test_the_zoo_shows_a_recipe_with_its_parents_and_all_its_values(capsys):
+    assert main(["zoo", "unet_skip"]) == 0
+    said = capsys.readouterr().out
+    text, _, values = said.partition("# Every value of unet_skip\n\n")
+    assert text.startswith("# zoo/unet_skip.toml\n\n")
+    assert Recipe.from_dict(tomllib.loads(values)) == Recipe.load("unet_skip")
+    assert main(["zoo", "--names", "--with-weights"]) == 0
+    assert capsys.readouterr().out.split() == packaged_names()
+
+
+@pytest.mark.parametrize("end", ["finished", "out of time", "interrupted"])
+def test_the_end_of_a_training_says_what_to_type(end, capsys, tmp_path, monkeypatch):
+    from keras_colorize.runs.folder import RunFolder
+    from keras_colorize.training import checkpoints, loop
+
+    def start(recipe, out, *, stop, **_):
+        folder = RunFolder.create(out, recipe)
+        with stop:
+            if end == "interrupted":
+                signal.raise_signal(signal.SIGTERM)
+        return folder
+
+    monkeypatch.setattr(loop, "start", start)
+    monkeypatch.setattr(checkpoints, "newest_position", lambda _: checkpoints.Position(finished=end == "finished"))
+    out = tmp_path / "runs"
+    code = main(["train", "--model", "unet_skip", "--out", str(out), *TINY])
+    (folder,) = (out / "unet_skip").iterdir()
+    said = capsys.readouterr()
+    if end == "interrupted":
+        assert code == 130
+        line = f"stopped by SIGTERM: keras-colorize train --resume {folder} goes on"
+        assert said.err == f"keras-colorize train: {line}\n" and said.out == ""
+    elif end == "out of time":
+        assert (code, said.out) == (0, f"keras-colorize train --resume {folder} goes on\n")
+    else:
+        assert code == 0
+        for command in (
+            f"keras-colorize evaluate --run {folder}",
+            f"keras-colorize train --resume {folder} --epochs N",
+            f"keras-colorize train --recipe {folder / 'recipe.toml'} --out {out}",
+        ):
+            assert f": {command}\n" in said.out
 
 
 @pytest.mark.slow

@@ -29,4 +29,5 @@ class Interruption:
 
     def _request(self, number: int, _: object) -> None:
         self.reason = _NAMES[signal.Signals(number)]
-        signal.signal(number, signal.default_int_handler)
+        for each in _NAMES:
+            signal.signal(each, signal.default_int_handler)
