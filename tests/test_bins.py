@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_colorize.cli import main
 from keras_colorize.color.bins import GRID, AbBins, PriorCount, gamut_points, packaged_bins, read_bins, save_bins
 from keras_colorize.color.lab import rgb_to_lab
 from keras_colorize.errors import ColorizeError
+from keras_colorize.images import read_photo
 
 
 def every_color(step: int) -> np.ndarray:
@@ -93,6 +95,26 @@ def test_a_prior_survives_its_file(tmp_path):
     np.testing.assert_array_equal(after.centers, before.centers)
     np.testing.assert_allclose(after.prior, before.prior, rtol=1e-3, atol=1e-12)
     assert after.provenance == before.provenance != ""
+
+
+def test_the_command_counts_the_training_photos(tmp_path, capsys, photo_folder):
+    out = tmp_path / "prior.json"
+    command = ["prior", "--data", str(photo_folder), "--image-size", "16", "--out"]
+    assert main([*command, str(out)]) == 0
+    said = capsys.readouterr().out
+    bins, count = read_bins(out), PriorCount()
+    for file in sorted(photo_folder.glob("photo_*.png")):
+        rgb = read_photo(file, 16).astype("float32") / 255
+        count.update(np.asarray(rgb_to_lab(rgb))[None, ..., 1:])
+    np.testing.assert_allclose(bins.prior, count.result("").prior, rtol=1e-2, atol=1e-5)
+    assert "24 training photos at 16×16, grey ones left out" in bins.provenance and bins.provenance in said
+    assert f"{int((bins.prior > 0).sum())} of 309 colour classes occur" in said
+    for arguments, message in {
+        (*command, str(tmp_path / "none" / "prior.json")): "there is no folder",
+        (*command[:4], "0", "--out", str(out)): "--image-size is 0: expected at least 1",
+    }.items():
+        assert main(list(arguments)) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"bins": [[1]]}', '{"bins": "no"}'])

@@ -275,7 +275,7 @@ def test_a_fit_that_does_not_begin_at_the_checkpoint_is_refused(photos, tmp_path
         fit(small_trainer(), photos, callbacks_in(tmp_path), epochs=3)
     endless = photos[0].training_batches(BATCH, seed=1).take(3).filter(lambda batch: True)
     with pytest.raises(ColorizeError, match="give `steps_per_epoch`"):
-        small_trainer().fit(endless, verbose=0, callbacks=[ResumableCheckpoint(tmp_path / "other")])
+        small_trainer().fit(endless, shuffle=False, verbose=0, callbacks=[ResumableCheckpoint(tmp_path / "other")])
 
 
 def test_a_full_disk_ends_no_fit_before_its_last_epoch(photos, tmp_path, monkeypatch):

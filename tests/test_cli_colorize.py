@@ -218,6 +218,10 @@ def test_vividness_nought_is_pale(run_folder, tmp_path, capsys):
         (["photos", "--run", "runs/none", "--model", "pix2pix"], "give one of the two"),
         (["photos", "--weights", "none.h5"], "no file 'none.h5'"),
         (["photos/a.png", "photos/a.gif"], "would both become"),
+        (["photos", "--saved-model", "model"], "--saved-model goes with --runner, such as"),
+        (["photos", "--beam-option", "a=b"], "--beam-option goes with --runner, such as"),
+        (["photos", "--runner", "direct", "--samples", "2"], "--samples and --seed do not go with --runner"),
+        (["photos", "--runner", "direct", "--reference", "a.jpg"], "--reference does not go with --runner"),
     ],
 )
 def test_mistakes_are_one_line_and_load_no_tensorflow(arguments, message, tmp_path, capsys, monkeypatch):
@@ -229,6 +233,13 @@ def test_mistakes_are_one_line_and_load_no_tensorflow(arguments, message, tmp_pa
     monkeypatch.setattr("keras_colorize.cli.colorize.load_tensorflow", lambda: pytest.fail("TensorFlow was loaded"))
     assert message in fails(capsys, *arguments, "--out", "out")
     assert not (tmp_path / "out").exists(), "a refused command leaves nothing behind"
+
+
+def test_a_runner_needs_beam(tmp_path, capsys, monkeypatch):
+    save_grey(tmp_path / "a.png")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = fails(capsys, tmp_path / "a.png", "--out", tmp_path / "out", "--runner", "direct")
+    assert '--runner needs apache_beam: pip install "keras-colorize[beam]"' in said
 
 
 def test_mistakes_that_only_the_system_knows(run_folder, tmp_path, capsys):

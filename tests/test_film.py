@@ -1,10 +1,14 @@
 """Films: every kind of film in, the same film in colour out, whatever happens to the process."""
 
+import importlib.util
+import re
+import signal
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,9 @@ pytest.importorskip("cv2", reason="films need the extra `video`")
 
 import av
 from PIL import Image
+from rich.console import Console
 
+from keras_colorize.cli import film as film_command
 from keras_colorize.cli import main
 from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.hint_files import HintSet, TimedHint
@@ -23,9 +29,9 @@ from keras_colorize.inference.hints import Hint
 from keras_colorize.video.film import colorize_film
 from keras_colorize.video.frames import clock
 from keras_colorize.video.hints import carry_hints
-from keras_colorize.video.output import stretches_of
+from keras_colorize.video.output import FilmResult, stretches_of
 from keras_colorize.video.pipeline import film_frames
-from keras_colorize.video.settings import FilmSettings
+from keras_colorize.video.settings import FilmSettings, check_installed
 from keras_colorize.video.source import open_film
 from keras_colorize.video.threads import in_thread
 from tests.colorizing import hint_colorizer
@@ -583,7 +589,76 @@ def test_the_command_reports_and_leaves_a_film(tmp_path, colorizer, capsys, monk
     assert len(read_film(tmp_path / "new.mp4")[0]) == 12
 
 
+def test_the_command_says_how_far_a_stopped_film_is(tmp_path, colorizer, capsys, monkeypatch):
+    def stopped(colorizer, path, out, settings, advance, stop):
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        return FilmResult(Path(out), 12, 0.48, stopped=True)
+
+    monkeypatch.setattr("keras_colorize.cli.system.load", lambda options: colorizer)
+    monkeypatch.setattr("keras_colorize.video.film.colorize_film", stopped)
+    film, out = make_film(tmp_path / "old.mp4", 3), tmp_path / "new.mp4"
+    assert main(["film", str(film), "--out", str(out)]) == 130
+    assert capsys.readouterr().err == (
+        f"keras-colorize film: stopped by Ctrl-C: 0:00:00.5 of the film are done, which play in {out}; the same command"
+        " with --resume goes on\n"
+    )
+
+
+def test_the_report_names_what_is_damaged_and_lost_and_counts_the_rest():
+    written = StringIO()
+    damaged = tuple((float(n), n + 0.5) for n in range(23))
+    result = FilmResult(Path("new.mp4"), 1234, 60.0, damaged, tuple(map(float, range(21))), ("it is odd",))
+    film_command._report(Console(file=written, width=100), result, 75.4)
+    lines = written.getvalue().splitlines()
+    assert lines[:3] == [
+        "done     1,234 frames, 0:01:00.0, in 0:01:15: new.mp4",
+        "note     it is odd",
+        "damaged  these stretches of the film are damaged, and stay grey:",
+    ]
+    assert lines[3] == "  0:00:00.0 to 0:00:00.5" and lines[23] == "  and 3 more"
+    assert lines[24].startswith("lost     nothing decodes at 0:00:00.0, 0:00:01.0, ")
+    assert lines[24].endswith("0:00:19.0 and at 1 more times; the frame before stays on the screen, in grey")
+
+
 # Small parts
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"fps": 0.0}, "`fps` is 0: expected frames per second"),
+        ({"fps": float("nan")}, "`fps` is nan"),
+        ({"preview": float("inf")}, "`preview` is inf"),
+        ({"resume": True, "overwrite": True}, "give one of the two"),
+    ],
+)
+def test_settings_out_of_range(values, message):
+    with pytest.raises(ColorizeError, match=re.escape(message)):
+        FilmSettings(**values)
+
+
+@pytest.mark.parametrize(("module", "package"), [("av", "PyAV"), ("cv2", "OpenCV")])
+def test_films_need_their_packages(monkeypatch, module, package):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else find(name))
+    with pytest.raises(ColorizeError, match=rf'films need {package}: pip install "keras-colorize\[video\]"'):
+        check_installed()
+
+
+def test_folders_of_frames_that_are_no_film(tmp_path):
+    for number, size in enumerate([(64, 48), (64, 48), (48, 64)]):
+        Image.fromarray(scene(number)).resize(size).save(tmp_path / f"{number}.png")
+    with pytest.raises(ColorizeError, match=r"2\.png' has 48×64 pixels and the frames before it 64×48"):
+        list(open_film(tmp_path).frames())
+    source = open_film(tmp_path)
+    (tmp_path / "1.png").write_bytes(b"torn")
+    frame = next(source.frames(1))  # a run that goes on there shows the last one that decodes
+    assert frame.damaged and source.lost == [1 / 24]
+    np.testing.assert_array_equal(frame.pixels, scene(0))
+    (tmp_path / "0.png").write_bytes(b"torn")
+    with pytest.raises(ColorizeError, match="holds no frame that decodes"):
+        next(source.frames(1))
 
 
 def test_a_thread_passes_on_what_it_makes_and_what_it_raises():

@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_colorize.data import open_source
 from keras_colorize.data.scan import load_split
+from keras_colorize.data.scan_cache import Finding, ScanCache
 from keras_colorize.files import cache_folder
 from tests.conftest import colorful_photo
 
@@ -138,6 +139,19 @@ def test_without_a_place_for_the_cache_every_photo_is_decoded(settled, decoded, 
     monkeypatch.setenv("KERAS_COLORIZE_CACHE", str(tmp_path / "file"))
     assert len(load(settled)) == len(load(settled)) == 24
     assert len(decoded) == 52
+
+
+def test_a_cache_that_breaks_while_it_is_used_is_done_without(settled, decoded):
+    (photo, *_) = open_source(str(settled), validation_fraction=0, test_fraction=0).items("train")
+    with ScanCache(32, "crop", True) as cache:
+        version, finding = cache.find(photo)
+        assert version is not None and finding is None
+        with sqlite3.connect(cache_folder() / "scan.sqlite") as other:
+            other.execute("DROP TABLE findings")
+        cache.add(photo, version, Finding("grey"))
+        assert cache.find(photo) == (version, None)
+        cache.add(photo, version, Finding("grey"))
+    assert len(load(settled)) == 24
 
 
 def test_a_cache_that_another_process_holds_is_done_without(settled, decoded, monkeypatch):

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_colorize.recipes import Recipe
+from keras_colorize.recipes import Optimizer, Recipe
 from keras_colorize.training import build_stages
 from keras_colorize.training.average import AveragedWeights
+from keras_colorize.training.header import describe_rate
 from keras_colorize.training.schedules import WarmupAndDecay
 
 
@@ -41,6 +42,26 @@ def test_a_stage_tells_its_schedules_how_long_it_is():
     assert (schedule.total_steps, schedule.warmup) == (300, 30)
     assert float(schedule(29)) == pytest.approx(recipe.optimizer.learning_rate, rel=0.01)
     assert float(schedule(299)) < 0.01 * recipe.optimizer.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("warmup_steps", "decay", "words"),
+    [
+        (0, False, "0.1"),
+        (20, False, "0.1, after a warm-up of 20 steps"),
+        (0, True, "0.1, falling linearly to 0 at step 1000 of the stage"),
+        (
+            200,
+            True,
+            "0.1, after a warm-up of 100 steps (the recipe's 200 are more than a tenth of the run), falling linearly to"
+            " 0 at step 1000 of the stage",
+        ),
+    ],
+)
+def test_a_rate_in_words(warmup_steps, decay, words):
+    options = Optimizer(learning_rate=0.1, warmup_steps=warmup_steps, decay="linear" if decay else "none")
+    schedules = [WarmupAndDecay(0.1, warmup_steps, decay=decay, total_steps=1000)] if warmup_steps or decay else []
+    assert describe_rate(options, schedules) == words
 
 
 def test_an_average_follows_its_weights_and_they_come_back():

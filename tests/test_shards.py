@@ -523,3 +523,19 @@ def test_the_command(folder, tmp_path, capsys, record_format):
     assert f"--out is {out}, which exists: choose a new folder" in capsys.readouterr().err
     assert main([*arguments, "--shard-mb", "0"]) == 2
     assert "--shard-mb is 0: expected more than 0" in capsys.readouterr().err
+
+
+def test_the_command_names_ten_photos_that_are_left_out_and_counts_the_rest(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        Image.fromarray(colorful_photo(number)).save(tmp_path / "photos" / f"colour {number}.png")
+    for number in range(13):
+        Image.fromarray(colorful_photo(number)).convert("L").save(tmp_path / "photos" / f"grey {number:02d}.png")
+    (tmp_path / "photos" / "notes.txt").write_text("no photo")
+    assert main(["shard", str(tmp_path / "photos"), "--out", str(tmp_path / "shards")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "note: files that are no photos ignored: 1 (1 .txt)" in lines
+    left_out = [line.removeprefix("left out: ") for line in lines if line.startswith("left out: ")]
+    assert len(left_out) == 11 and {line.partition(": ")[2] for line in left_out[:10]} == {"grey"}
+    assert left_out[10].startswith("3 more, which ") and Path(left_out[10].split()[-2]).is_file()
+    assert lines[-2].startswith("3 photos (train ") and lines[-2].endswith("; left out: 13 grey")

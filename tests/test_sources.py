@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -115,6 +116,34 @@ def test_folder_that_may_not_be_searched(tmp_path):
         (tmp_path / "locked").chmod(0o700)
     assert [photo.name for photo in source.items("train")] == ["a/1.jpg"]
     assert "cannot be searched" in source.notes[0]
+
+
+def test_a_folder_that_the_system_does_not_list_is_noted(tmp_path, monkeypatch):
+    root = make(tmp_path, "a/1.jpg", "locked/2.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    source = open_source(root, validation_fraction=0, test_fraction=0)
+    assert [photo.name for photo in source.items("train")] == ["a/1.jpg"]
+    assert source.notes[0] == f"{tmp_path / 'locked'} cannot be searched (Permission denied): left out"
+
+
+def test_the_sample_needs_a_scikit_image_that_packages_it(monkeypatch, tmp_path):
+    from keras_colorize.data import sample
+
+    for spec, message in {
+        None: "needs scikit-image, which packages the photos: pip install scikit-image",
+        tmp_path / "__init__.py": "this scikit-image packages no .*; update it",
+    }.items():
+        found = spec and SimpleNamespace(origin=str(spec))
+        monkeypatch.setattr(sample.importlib.util, "find_spec", lambda name, found=found: found)
+        with pytest.raises(ColorizeError, match=message):
+            open_source("sample", **FRACTIONS)
 
 
 @pytest.mark.parametrize(("color", "gray"), [("color", "gray"), ("Colour", "Grey")])
