@@ -173,7 +173,7 @@ def test_commands_have_one_line_for_a_typo(capsys):
         ("return 0", 0, "finalized"),
     ],
 )
-def test_a_command_that_fails_cleans_up_and_leaves_without_finalizing_python(end, code, finalized):
+def test_a_command_with_threads_that_fails_cleans_up_and_leaves_without_finalizing_python(end, code, finalized):
     """A thread in C++ code can abort the process while Python is finalized: exit status -6 in place of the code."""
     command = f"""if True:
         import atexit, os, sys, threading
@@ -198,7 +198,7 @@ def test_a_command_that_fails_cleans_up_and_leaves_without_finalizing_python(end
                 {end}
 
         witness = Witness()
-        cli.COMMANDS = {{"command": Command}}
+        cli.COMMANDS, cli.THREADED = {{"command": Command}}, (Command,)
         sys.exit(cli.main())
     """
     ended = run("-c", command, "command")

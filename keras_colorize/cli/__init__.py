@@ -48,6 +48,10 @@ COMMANDS = {
     "zoo": zoo,
 }
 
+# These work in threads, which they may leave behind where they fail. Training is not among them: on several machines,
+# TensorFlow takes leave of the other workers while Python is finalized.
+THREADED = (colorize, film)
+
 USER_ERROR, INTERRUPTED = 2, 130
 
 
@@ -58,12 +62,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 class ProcessExit:
-    """The end of a process whose command fails: exit functions run and output is flushed, but Python is not finalized.
+    """The end of a process that may leave threads behind: exit functions run, but Python is not finalized.
 
-    A command that fails can leave threads behind, such as a worker of Beam or a step of a film, in the middle of C++
-    code of TensorFlow or FFmpeg. While Python is finalized, it ends such a thread as soon as the thread asks for the
-    interpreter. Where the thread has C++ functions that may not throw on its stack, C++ aborts the process, whose exit
-    code is lost.
+    A command of `THREADED` that fails can leave threads, such as a worker of Beam or a step of a film, in the middle of
+    C++ code of TensorFlow or FFmpeg. While Python is finalized, it ends such a thread as soon as the thread asks for
+    the interpreter. Where the thread has C++ functions that may not throw on its stack, C++ aborts the process, whose
+    exit code is lost.
 
     Exit functions run in the reverse order of their registration. So make this object before the packages are imported
     that clean up at the exit.
@@ -91,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: the words after `keras-colorize`; by default those of this process. Then the command is all that the
-            process does: if it fails, the process ends with its exit code and is not finalized.
+            process does: if one of `THREADED` fails, the process ends with its exit code and is not finalized.
 
     Returns:
         The exit code: 0, 1 where some photos failed, 2 for a mistake of the user, 130 for Ctrl-C.
@@ -104,20 +108,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub = commands.add_parser(name, help=command.SUMMARY, description=command.SUMMARY)
         command.add_arguments(sub)
         sub.set_defaults(command=command, prog=sub.prog, flags=flags_of(sub))
-    code = _run(parser.parse_args(arguments))
-    if process_exit is not None:
+    options = parser.parse_args(arguments)
+    code = _run(options)
+    if process_exit is not None and options.command in THREADED:
         process_exit.code = code
     return code
 
 
 def run_script(name: str) -> NoReturn:
     """Run one command as a script of its own, as `train.py` and `evaluate.py` do, and exit with its code."""
-    process_exit = ProcessExit()
     parser = _Parser(prog=f"{name}.py", description=COMMANDS[name].SUMMARY)
     COMMANDS[name].add_arguments(parser)
     parser.set_defaults(command=COMMANDS[name], prog=f"{name}.py", flags=flags_of(parser))
-    process_exit.code = _run(parser.parse_args())
-    sys.exit(process_exit.code)
+    sys.exit(_run(parser.parse_args()))
 
 
 def _run(options: argparse.Namespace) -> int:
