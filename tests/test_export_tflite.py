@@ -79,6 +79,11 @@ def test_the_file_is_the_colorizer(exported):
     assert runtime.signatures == {"colorize": {"inputs": ["image"], "outputs": ["colorized"]}}
 
 
+def test_the_interpreter_does_not_tell_of_its_delegate(exported, capfd):
+    assert tflite.LiteRT(exported[2])(image=squares(1)[0][None])["colorized"].shape == (1, SIZE, SIZE, 3)
+    assert capfd.readouterr().err == ""
+
+
 def test_any_size_in_one_file(exported):
     colorizer, graph, _ = exported
     runtime = tflite.LiteRT(tflite.convert(graph, None, core=False))

@@ -19,6 +19,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.export.packages import need
 from keras_colorize.export.request import Quantization
 from keras_colorize.inference.graph import NETWORK_SCOPE
+from keras_colorize.lazy import quiet_stderr
 
 if TYPE_CHECKING:
     from ai_edge_quantizer.quantizer import Quantizer
@@ -187,9 +188,10 @@ def _joined(ranges: Sequence[Ranges]) -> Ranges:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantizer's own progress bars and warnings."""
+    """Silence the quantizer's own progress bars and warnings, and its interpreter."""
     said = io.StringIO()
     with (
+        quiet_stderr(),
         contextlib.redirect_stderr(said),
         contextlib.redirect_stdout(said),
         warnings.catch_warnings(action="ignore"),

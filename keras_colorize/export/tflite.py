@@ -12,6 +12,7 @@ from keras_colorize.color.inputs import HINT_CHANNELS
 from keras_colorize.errors import ColorizeError
 from keras_colorize.export.packages import first_line, need
 from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.lazy import quiet_stderr
 from keras_colorize.tensor import Tensor
 
 COLORIZE, PREDICT_AB = "colorize", "predict_ab"
@@ -79,8 +80,10 @@ class LiteRT:
     """
 
     def __init__(self, content: bytes, threads: int = 2) -> None:
-        self._interpreter = need("ai_edge_litert.interpreter").Interpreter(model_content=content, num_threads=threads)
-        runner = self._interpreter.get_signature_runner()  # of the only signature
+        package = need("ai_edge_litert.interpreter")
+        with quiet_stderr():  # the interpreter tells of its delegate
+            self._interpreter = package.Interpreter(model_content=content, num_threads=threads)
+            runner = self._interpreter.get_signature_runner()  # of the only signature
         self._inputs = {name: details["index"] for name, details in runner.get_input_details().items()}
         self._outputs = {name: details["index"] for name, details in runner.get_output_details().items()}
         self._shapes: dict[str, tuple[int, ...]] = {}
@@ -96,7 +99,8 @@ class LiteRT:
         if shapes != self._shapes:
             for name, shape in shapes.items():
                 self._interpreter.resize_tensor_input(self._inputs[name], shape, strict=True)
-            self._interpreter.allocate_tensors()
+            with quiet_stderr():  # as above
+                self._interpreter.allocate_tensors()
             self._shapes = shapes
         for name, value in inputs.items():
             self._interpreter.set_tensor(self._inputs[name], value)
