@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from keras_colorize.lazy import LateClass, after_import, import_quietly, lazy_names
+from keras_colorize.packages import without_tensorflow
 
 __version__ = "0.1.0"
 
@@ -109,7 +110,14 @@ __all__ = [
     "zoo_names",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+_import_name, __dir__ = lazy_names(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> object:
+    try:
+        return _import_name(name)
+    except ImportError as error:
+        raise without_tensorflow(error, f"keras_colorize.{name}") or error from None
 
 
 # Classes in saved models whose modules are imported only when a model has them.

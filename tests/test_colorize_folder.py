@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageFont
+from PIL import Image
 
 from keras_colorize.batch import workers
 from keras_colorize.batch import write as photo
 from keras_colorize.batch.batcher import Batcher
-from keras_colorize.batch.contact_sheet import COLUMNS, COMPARED_WIDTH, GAP, THUMBNAIL, _font_file, make_tile, tile_side
+from keras_colorize.batch.contact_sheet import COLUMNS, COMPARED_WIDTH, GAP, THUMBNAIL, _font, make_tile, tile_side
 from keras_colorize.batch.folder import colorize_folder
 from keras_colorize.batch.memory import PixelBudget
 from keras_colorize.batch.plan import PHOTOS_PER_SHEET, FolderSettings, plan_jobs
@@ -465,7 +465,7 @@ def test_the_contact_sheet_has_every_photo_and_pages(colorizer, tmp_path):
 
 
 def test_names_on_contact_sheets_have_their_letters():
-    font = ImageFont.truetype(_font_file(), 16)
+    font = _font()
     missing = font.getmask("\uffff").getbbox(), bytes(font.getmask("\uffff"))
     for letter in "äöüßéčłñŐБюЩжΑλΩ":
         mask = font.getmask(letter)

@@ -25,7 +25,7 @@ ROOT = PACKAGE.parent
 # A package imports only from packages of lower levels, and from itself.
 LEVELS = {
     **dict.fromkeys(("errors", "lazy", "files", "hardware", "defaults", "progress", "tensor"), 0),
-    "recipes": 1,
+    **dict.fromkeys(("packages", "recipes"), 1),
     "color": 2,
     "images": 3,
     "data": 4,
@@ -47,7 +47,7 @@ LIGHT = (
     "cli", "recipes", "recipes.shrink", "runs.folder", "batch.plan", "beam.options", "beam.jobs",
     "convert.destinations", "export.request", "evaluation.lookup", "evaluation.protocols",
     "evaluation.report.quiz", "studio.site", "studio.runtime", "studio.server", "images",
-    "video.settings", "batch.folder", "inference.colorizer",
+    "video.settings", "batch.folder", "inference.colorizer", "studio.model",
 )  # fmt: skip
 # Of modules that are not named like it. Protocol buffers and flat buffers come with TensorFlow.
 DISTRIBUTIONS = {

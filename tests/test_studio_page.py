@@ -44,6 +44,15 @@ def hinted_colorizer():
     return Colorizer(generator, recipe)
 
 
+def model_of(colorizer):
+    """The studio's model file of a system, and the page's facts of it."""
+    from keras_colorize.inference.converter import convert_network
+    from keras_colorize.studio.model import page_facts
+
+    file = convert_network(colorizer.network.with_keras("tests"), colorizer.name)
+    return file.content, page_facts(file, colorizer.space)
+
+
 @pytest.fixture(scope="module")
 def colorizer():
     return hinted_colorizer()
@@ -54,7 +63,6 @@ def address(colorizer, tmp_path_factory):
     """The studio with that system."""
     from keras_colorize.errors import ColorizeError
     from keras_colorize.files import cache_folder
-    from keras_colorize.studio.model import make_model
     from keras_colorize.studio.runtime import fetch_runtime
     from keras_colorize.studio.site import cached_model, page_folder, studio_files
 
@@ -64,7 +72,7 @@ def address(colorizer, tmp_path_factory):
             runtime = fetch_runtime(cache_folder())
     except ColorizeError as error:
         pytest.skip(str(error))
-    model = cached_model(tmp_path_factory.mktemp("cache"), [], lambda: make_model(colorizer))
+    model = cached_model(tmp_path_factory.mktemp("cache"), [], lambda: model_of(colorizer))
     with serving(studio_files(page_folder(), runtime, model)) as port:
         yield f"http://127.0.0.1:{port}/"
 
@@ -606,29 +614,20 @@ def axe_script():
 
 def test_the_model_file_fits_every_size(colorizer):
     """Resized as the page does it, the file computes what the network does."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    pytest.importorskip("ai_edge_litert")
     from keras_colorize.color.inputs import Inputs
-    from keras_colorize.inference.compilation import over_size
-    from keras_colorize.studio.model import make_model, resized
+    from keras_colorize.inference.converter import convert_network
+    from keras_colorize.inference.litert_network import LiteRTNetwork
     from tests.exports import small_colorizer
 
     rng = np.random.default_rng(0)
     for system in (colorizer, small_colorizer("vivid", 32, hints=True)):
-        content, facts = make_model(system)
-        multiple = facts["multiple"]
-        for height, width in ((multiple * 4, multiple * 7),):
-            inputs = Inputs(rng.uniform(0, 100, (1, height, width, 1)).astype("float32"))
-            if facts["hints"]:
-                mask = (rng.uniform(size=(1, height, width, 1)) < 0.02).astype("float32")
-                inputs = inputs._replace(hints=np.concatenate([30 * mask, -20 * mask, mask], axis=-1))
-            runner = interpreter.Interpreter(model_content=resized(content, facts["places"], multiple, height, width))
-            given = {"L": inputs.lightness} | ({"hints": inputs.hints} if facts["hints"] else {})
-            (found,) = runner.get_signature_runner()(**given).values()
-            space = system.space
-            prediction = over_size(system.generator, None, None)(space.condition(inputs), training=False)
-            if facts.get("bins"):
-                expected = np.asarray(space.without_rebalancing(prediction))
-            else:
-                expected = np.asarray(space.chroma(Inputs(inputs.lightness), prediction))
-            assert found.shape == expected.shape
-            assert np.abs(found - expected).mean() < 0.01 * np.abs(expected).mean()  # float16 weights
+        network = system.network.with_keras("tests")
+        lite = LiteRTNetwork(convert_network(network, system.name), system.recipe)
+        height, width = network.multiple * 4, network.multiple * 7
+        inputs = Inputs(rng.uniform(0, 100, (1, height, width, 1)).astype("float32"))
+        mask = (rng.uniform(size=(1, height, width, 1)) < 0.02).astype("float32")
+        inputs = inputs._replace(hints=np.concatenate([30 * mask, -20 * mask, mask], axis=-1))
+        found, expected = lite.run(inputs), np.asarray(system.space.without_rebalancing(network.run(inputs)))
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).mean() < 0.01 * np.abs(expected).mean()  # float16 weights

@@ -1,7 +1,7 @@
 // The network in LiteRT: on the graphics card by WebGPU where there is one, else in WebAssembly.
 //
 // Browsers run TFLite files of fixed size only, while a frame has the photo's proportions. The file is therefore made at
-// one size, and `model.json` lists where the numbers of that size lie in it (keras_colorize/studio/model.py). They are
+// one size, and `model.json` lists where the numbers of that size lie in it (keras_colorize/inference/converter.py). They are
 // changed here to those of the size that is needed; the weights are the same for all sizes.
 
 const WASM = new URL("vendor/wasm/", self.location.href).href;

@@ -15,6 +15,7 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.hardware import processors
 from keras_colorize.images import Picture, count_pixels, read_pictures, to_8_bits, write_pictures
 from keras_colorize.inference.finish import color_photo
+from keras_colorize.packages import is_installed
 
 # [choice] A comparison is for looking at: a photo in it has at most so many pixels on its long side, and all of them
 # together fit into a WebP, whose sides end at 16,383.
@@ -111,7 +112,7 @@ def _cell(job: Job, note: str | None, budget: PixelBudget) -> Image.Image:
 
 def _draw_line(cell: Image.Image, y: int, text: str) -> None:
     """Draw one centred line; the middle of a text that is too long is left out."""
-    font = ImageFont.truetype(_font_file(), _FONT_SIZE)
+    font = _font()
     kept = len(text)
     shown = text
     while font.getlength(shown) > cell.width - 4 and kept > 2:
@@ -121,8 +122,13 @@ def _draw_line(cell: Image.Image, y: int, text: str) -> None:
 
 
 @functools.cache
-def _font_file() -> str:
-    """Locate DejaVu Sans, which comes with matplotlib and has accented Latin, Greek and Cyrillic letters."""
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Load DejaVu Sans, which comes with matplotlib and has accented Latin, Greek and Cyrillic letters.
+
+    Without matplotlib it is Pillow's own font, which has Latin letters.
+    """
+    if not is_installed("matplotlib"):
+        return ImageFont.load_default(_FONT_SIZE)
     import matplotlib
 
-    return str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), _FONT_SIZE)

@@ -10,9 +10,9 @@ from keras_colorize.export import saved_model
 from keras_colorize.export.saved_model import PREDICT_AB, PREDICT_AB_HINTS
 from keras_colorize.export.servable import Servable, find_saved_model
 from keras_colorize.export.session import ServingSession
-from keras_colorize.export.verification import CORE_TOLERANCE
 from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.graph import ColorGraph
+from keras_colorize.inference.network import CORE_TOLERANCE
 
 
 def export_network(colorizer: Colorizer, folder: Path) -> Servable:

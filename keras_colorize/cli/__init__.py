@@ -31,6 +31,7 @@ from keras_colorize.cli import (
 from keras_colorize.cli.messages import ACTIONS, disk_error_line, error_line, flags_of
 from keras_colorize.cli.startup import quiet_readers
 from keras_colorize.errors import ColorizeError
+from keras_colorize.packages import without_tensorflow
 
 COMMANDS = {
     "colorize": colorize,
@@ -136,6 +137,11 @@ def _run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # `keras-colorize zoo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ImportError as error:
+        advice = without_tensorflow(error, "this command")
+        if advice is None:
+            raise
+        return _fail(options, str(advice), USER_ERROR)
     except OSError as error:
         return _fail(options, disk_error_line(error, options.flags), USER_ERROR)
 

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder for the results")
     system.add_arguments(parser)
+    system.add_runtime(parser)
     look = parser.add_argument_group("how it looks")
     look.add_argument(
         "--vividness", type=float, metavar="X", help="0 grey, 1 the system's own (the default), more: stronger colours"
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     beam.check(options)
     if not options.saved_model:
         system.check(options)
+    runtime = system.choose_runtime(options)
     out = Path(options.out).expanduser()
     plan = plan_jobs(options.paths, out, settings)
     if plan.is_done:
@@ -82,12 +84,13 @@ def run(options: argparse.Namespace) -> int:
         from keras_colorize.beam.jobs import absolute_jobs
 
         jobs = tuple(absolute_jobs(jobs))
-    # TensorFlow takes seconds of one core; the tables of the gamut are made on another meanwhile.
+    # A runtime keeps one core busy while it starts; the tables of the gamut are made on another meanwhile.
     threading.Thread(target=largest_chroma, daemon=True).start()
-    load_tensorflow()
+    if runtime == "tensorflow":
+        load_tensorflow()
     from keras_colorize.batch.folder import colorize_jobs, read_reference
 
-    colorizer = None if options.runner else system.load(options)
+    colorizer = None if options.runner else system.load(options, runtime)
     reference = None
     if colorizer is not None:
         if settings.samples > 1:

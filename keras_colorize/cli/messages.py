@@ -17,6 +17,7 @@ ACTIONS = {
     "resume_all": "train.py --resume {run} on each of them goes on",
     "lower_rate": "start again with train.py --recipe {recipe} --set optimizer.learning_rate=… --precision float32",
     "same_command": "the same command with --resume goes on",
+    "pack_tflite": "keras-colorize pack --tflite {model} makes it",
     "make_prior": "keras-colorize prior makes one",
     "export_saved_model": "keras-colorize export --format saved_model writes one",
 }

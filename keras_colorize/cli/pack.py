@@ -1,4 +1,7 @@
-"""`keras-colorize pack`: write the generator of a run, or the average of several, into one small file."""
+"""`keras-colorize pack`: write the generator of a run, or the average of several, into one small file.
+
+With `--tflite` it converts the packaged weights of a system for LiteRT instead.
+"""
 
 import argparse
 from pathlib import Path
@@ -18,11 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a run folder; the weights of several, where each continues another, are averaged",
     )
+    what.add_argument(
+        "--tflite",
+        metavar="NAME",
+        help="instead convert the packaged weights of a system of the zoo for LiteRT, into --out or beside them",
+    )
     parser.add_argument(
         "--shares", metavar="X,Y,…", help="weight of each run in the average, such as 0.3,0.7 (default: all alike)"
     )
     parser.add_argument("--runs", default="runs", metavar="DIR", help="where run folders are (default: %(default)s)")
-    parser.add_argument("--out", required=True, metavar="FILE", help="where the weights go (.npz)")
+    parser.add_argument("--out", metavar="FILE", help="where the weights go (.npz); with --tflite a folder")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -30,6 +38,11 @@ def run(options: argparse.Namespace) -> None:
     from keras_colorize.errors import ColorizeError
     from keras_colorize.runs.folder import RunFolder
 
+    if options.tflite:
+        _convert(options)
+        return
+    if not options.out:
+        raise ColorizeError("--out is missing: expected a name that ends in .npz, in a folder that exists")
     out = Path(options.out)
     if out.suffix != ".npz" or not out.parent.is_dir():
         raise ColorizeError(f"--out is {out}: expected a name that ends in .npz, in a folder that exists")
@@ -48,3 +61,22 @@ def run(options: argparse.Namespace) -> None:
     average_weights(generators, shares)
     sha256 = pack_weights(generators[0], out)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256}")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    """Make the network file of a system of the zoo, and print its size."""
+    from keras_colorize.errors import ColorizeError
+    from keras_colorize.lazy import quiet_stderr
+    from keras_colorize.recipes import Recipe, packaged_sha256, zoo_folder
+
+    packaged_sha256(options.tflite)  # complains of an unknown system and of one without weights
+    folder = Path(options.out or str(zoo_folder()))
+    if not folder.is_dir():
+        raise ColorizeError(f"--out is {folder}: expected a folder that exists")
+    load_tensorflow()
+    from keras_colorize.inference.network_cache import make_network_file
+
+    with quiet_stderr():  # the converter's messages
+        network = make_network_file(Recipe.load(options.tflite).with_values(backbone_weights="random"))
+    file = network.write(folder, options.tflite)
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")

@@ -51,4 +51,4 @@ def load_system(options: argparse.Namespace) -> "Colorizer":
         return Colorizer.from_run(options.run)
     if options.weights:
         return Colorizer.from_file(options.weights)
-    return Colorizer.from_zoo(options.model)
+    return Colorizer.from_zoo(options.model, "tensorflow")

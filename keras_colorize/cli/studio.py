@@ -88,15 +88,27 @@ def _sources(options: argparse.Namespace) -> list[Path]:
 
 
 def _make(options: argparse.Namespace) -> tuple[bytes, dict[str, object]]:
+    """Return the model's file and the page's facts of it; a packaged file needs no TensorFlow."""
+    from keras_colorize.color.spaces import space_of
+    from keras_colorize.inference.network_file import packaged_network_file
+    from keras_colorize.recipes import Recipe
+    from keras_colorize.studio.model import page_facts
+
+    if not (options.run or options.weights):
+        recipe = Recipe.load(options.model)
+        file = packaged_network_file(recipe)
+        if file is not None:
+            return file.content, page_facts(file, space_of(recipe))
     from keras_colorize.cli.startup import load_system, load_tensorflow
     from keras_colorize.lazy import quiet_stderr
 
     load_tensorflow()
-    from keras_colorize.studio.model import make_model
+    from keras_colorize.inference.converter import convert_network
 
     colorizer = load_system(options)
     with quiet_stderr():  # the converter's messages
-        return make_model(colorizer)
+        file = convert_network(colorizer.network.with_keras("files for the studio"), colorizer.name)
+    return file.content, page_facts(file, colorizer.space)
 
 
 class _ConsoleProgress:

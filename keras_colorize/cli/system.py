@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_colorize.defaults import DEFAULT_MODEL
+from keras_colorize.packages import RUNTIMES
 
 if TYPE_CHECKING:
     from keras_colorize.inference.colorizer import Colorizer
@@ -21,6 +22,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights", metavar="FILE", help="a file of weights; of --model unless recipe.toml is beside it"
     )
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names what runs the network."""
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="auto",
+        help="auto: TensorFlow where it is installed. litert starts sooner, and needs no TensorFlow",
+    )
+
+
+def choose_runtime(options: argparse.Namespace) -> str:
+    """Choose what runs the network, "tensorflow" or "litert", and refuse what LiteRT cannot do.
+
+    Raises:
+        ColorizeError: the runtime is not installed, or an option needs TensorFlow.
+    """
+    from keras_colorize import packages
+    from keras_colorize.errors import ColorizeError
+    from keras_colorize.recipes import zoo_names
+
+    runtime = packages.choose_runtime(options.runtime)
+    if runtime == "litert":
+        for flag, given in {
+            "--runner": options.runner,
+            "--run": options.run,
+            "--weights": options.weights,
+            "--samples": options.samples > 1,
+            "--reference": options.reference,
+            "--model with a folder": options.model
+            and options.model not in zoo_names()
+            and Path(options.model).is_dir(),
+        }.items():
+            if given:
+                without = (
+                    "choose --runtime tensorflow"
+                    if packages.is_installed("tensorflow")
+                    else packages.install("tensorflow")
+                )
+                raise ColorizeError(f"{flag} needs TensorFlow, and --runtime is litert: {without}")
+    return runtime
 
 
 def check(options: argparse.Namespace) -> None:
@@ -46,8 +89,12 @@ def check(options: argparse.Namespace) -> None:
         raise ColorizeError(f"no file '{options.weights}'; expected weights, or --run with a run folder")
 
 
-def load(options: argparse.Namespace) -> "Colorizer":
+def load(options: argparse.Namespace, runtime: str = "tensorflow") -> "Colorizer":
     """Load the system that the options name.
+
+    Args:
+        options: of the command.
+        runtime: what runs it: of `choose_runtime`.
 
     Raises:
         ColorizeError: its weights are missing, damaged or of another network.
@@ -58,4 +105,4 @@ def load(options: argparse.Namespace) -> "Colorizer":
         return Colorizer.from_run(options.run)
     if options.weights:
         return Colorizer.from_file(Path(options.weights).expanduser(), options.model)
-    return Colorizer.from_zoo(options.model or DEFAULT_MODEL)
+    return Colorizer.from_zoo(options.model or DEFAULT_MODEL, runtime)

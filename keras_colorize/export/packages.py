@@ -1,9 +1,8 @@
 """Optional packages that exports need: imported when an export asks for them, with advice where one is missing."""
 
-import importlib.util
-from importlib import import_module
 from types import ModuleType
 
+from keras_colorize import packages
 from keras_colorize.errors import ColorizeError
 
 # format → the packages that it needs; the extra of this package that installs them has the format's name.
@@ -17,8 +16,8 @@ def check_installed(format: str) -> None:
         ColorizeError: one is missing; the message says what to install.
     """
     for package in _PACKAGES.get(format, ()):
-        if importlib.util.find_spec(package) is None:
-            raise ColorizeError(f'`format` {format} needs {package}: pip install "keras-colorize[{format}]"')
+        if not packages.is_installed(package):
+            raise ColorizeError(f"`format` {format} needs {package}: {packages.install(format)}")
 
 
 def need(module: str) -> ModuleType:
@@ -27,12 +26,8 @@ def need(module: str) -> ModuleType:
     Raises:
         ColorizeError: it is not installed; the message says what to install.
     """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        extra = next(format for format, packages in _PACKAGES.items() if package in packages)
-        raise ColorizeError(f'{package} is not installed ({error}): pip install "keras-colorize[{extra}]"') from error
+    package = module.partition(".")[0]
+    return packages.need(module, next(format for format, known in _PACKAGES.items() if package in known))
 
 
 def first_line(error: Exception) -> str:

@@ -18,6 +18,7 @@ from keras_colorize.inference.colorizer import Colorizer
 from keras_colorize.inference.frame import frame_photo
 from keras_colorize.inference.hint_table import hint_table
 from keras_colorize.inference.hints import Hint
+from keras_colorize.inference.network import CORE_TOLERANCE
 
 Arguments = ParamSpec("Arguments")
 
@@ -25,8 +26,6 @@ Arguments = ParamSpec("Arguments")
 # lightness rather than RGB and finds the gamut's edge in fewer steps: 0.1 to 0.6 with trained networks.
 # Quantization may add what `quantization.TOLERANCE` allows.
 TOLERANCE = {"none": 1.5, "float16": 1.5, "dynamic": 3.5, "int8": 3.5}
-# The network alone computes the same in every runtime, up to the order of sums: the largest mean in CIE units.
-CORE_TOLERANCE = 0.05
 
 THREADS = (1, 2)  # numbers of threads that are timed
 PHOTO_SIZE = (972, 1440)  # height and width of the photo of 1.4 megapixels that is timed

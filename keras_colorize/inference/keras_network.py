@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_colorize.color.inputs import Inputs
-from keras_colorize.color.spaces import BinnedLabSpace, Space
+from keras_colorize.color.spaces import BinnedLabSpace, Space, space_of
 from keras_colorize.inference.compilation import graphs, side_multiple
 from keras_colorize.inference.distribution import DistributionNetwork
 from keras_colorize.inference.network import ChromaNetwork, finite
@@ -21,33 +21,6 @@ from keras_colorize.models.networks import build_generator
 from keras_colorize.models.weights import load_packaged, load_weights_file
 from keras_colorize.recipes import Recipe
 from keras_colorize.tensor import Tensor
-
-
-def packaged_generator(recipe: Recipe) -> keras.Model:
-    """Build the generator of a system of the zoo with its packaged weights.
-
-    Raises:
-        ColorizeError: the system comes without weights, or they are damaged.
-    """
-    generator = _empty_generator(recipe)
-    load_packaged(recipe.name, generator)
-    return generator
-
-
-def generator_of_file(weights: Path, recipe: Recipe) -> keras.Model:
-    """Build a recipe's generator with the weights of a file: a run's `.weights.h5`, or a packed `.npz`.
-
-    Raises:
-        ColorizeError: no such file, or weights that do not fit the recipe.
-    """
-    generator = _empty_generator(recipe)
-    load_weights_file(generator, weights)
-    return generator
-
-
-def _empty_generator(recipe: Recipe) -> keras.Model:
-    """Build a generator whose weights follow; those of a backbone too, so that none are downloaded."""
-    return build_generator(recipe.with_values(backbone_weights="random"), values=False)
 
 
 class KerasNetwork(ChromaNetwork):
@@ -59,7 +32,7 @@ class KerasNetwork(ChromaNetwork):
         image_size: side in pixels at which it was trained.
 
     Attributes:
-        generator: as given.
+        generator, image_size: as given.
     """
 
     runtime = "TensorFlow"
@@ -67,10 +40,11 @@ class KerasNetwork(ChromaNetwork):
     def __init__(self, generator: keras.Model, space: Space, image_size: int) -> None:
         self.generator = generator
         self.space = space
+        self.image_size = image_size
         self.multiple = side_multiple(generator, image_size)
         self.stochastic = any(isinstance(layer, keras.layers.Dropout) and layer.rate > 0 for layer in generator.layers)
         self._chroma = graphs(functools.partial(self._chroma_of, generator))
-        self._run = graphs(functools.partial(self._prediction_of, generator))
+        self._run = graphs(self.predict)
         self._decode = graphs(self._decoded)
         self._sampling = threading.Lock()
 
@@ -123,12 +97,43 @@ class KerasNetwork(ChromaNetwork):
         network = keep_dropout_on(self.generator)
         return network, graphs(functools.partial(self._chroma_of, network))
 
-    def _chroma_of(self, network: keras.Model, inputs: Inputs, vividness: Tensor) -> Tensor:
-        return self._decoded(inputs, self._prediction_of(network, inputs), vividness)
+    def predict(self, inputs: Inputs) -> Tensor:
+        """Run the generator's layers in the caller's graph, or one by one: (B, h, w, …) → prediction (B, h', w', C)."""
+        return _run(self.generator, self.space.condition(inputs))
 
-    def _prediction_of(self, network: keras.Model, inputs: Inputs) -> Tensor:
-        # Not `network(…)`, which refuses all sizes but the one for which it was built.
-        return network.call(self.space.condition(inputs), training=False)
+    def _chroma_of(self, network: keras.Model, inputs: Inputs, vividness: Tensor) -> Tensor:
+        return self._decoded(inputs, _run(network, self.space.condition(inputs)), vividness)
 
     def _decoded(self, inputs: Inputs, prediction: Tensor, vividness: Tensor) -> Tensor:
         return self.space.chroma(inputs, prediction, vividness)
+
+
+def _run(network: keras.Model, condition: Tensor) -> Tensor:
+    """Run a network on a condition of any size that it takes.
+
+    `network(…)` refuses all sizes but the one for which it was built. A network over another size would do too, and
+    building it takes longer than all else.
+    """
+    return network.call(condition, training=False)
+
+
+def load_packaged_network(recipe: Recipe) -> KerasNetwork:
+    """Load a system of the zoo with its packaged weights.
+
+    Raises:
+        ColorizeError: the system comes without weights, or they are damaged.
+    """
+    generator = build_generator(recipe, values=False)
+    load_packaged(recipe.name, generator)
+    return KerasNetwork(generator, space_of(recipe), recipe.data.image_size)
+
+
+def load_network_of_file(weights: Path, recipe: Recipe) -> KerasNetwork:
+    """Load a recipe's generator with the weights of a file: a run's `.weights.h5`, or a packed `.npz`.
+
+    Raises:
+        ColorizeError: no such file, or weights that do not fit the recipe.
+    """
+    generator = build_generator(recipe, values=False)
+    load_weights_file(generator, weights)
+    return KerasNetwork(generator, space_of(recipe), recipe.data.image_size)

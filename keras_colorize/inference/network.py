@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Photos in one call of the network, at its own size.
 LARGEST_BATCH = 16
 
+# A network computes the same in every runtime, up to the order of sums: the largest mean difference in CIE units.
+CORE_TOLERANCE = 0.05
+
 
 class ChromaNetwork(ABC):
     """A trained network that predicts chroma, in some runtime. It may be used from several threads at once.

@@ -18,7 +18,10 @@ from keras_colorize.errors import ColorizeError
 from keras_colorize.inference.finish import finish_photo
 from keras_colorize.inference.frame import Frame, frame_photo
 from keras_colorize.inference.hint_files import Hints, hints_on
+from keras_colorize.inference.litert_network import LiteRTNetwork
 from keras_colorize.inference.network import ChromaNetwork, predict_frames
+from keras_colorize.inference.network_cache import find_network_file
+from keras_colorize.packages import choose_runtime, install
 from keras_colorize.recipes import ModelCard, Recipe
 from keras_colorize.runs.card import card_text
 from keras_colorize.runs.folder import RunFolder, file_sha256, find_model
@@ -64,22 +67,32 @@ class TrainedSystem:
         self.multiple = generator.multiple
 
     @classmethod
-    def from_zoo(cls, name: str = DEFAULT_MODEL) -> Self:
+    def from_zoo(cls, name: str = DEFAULT_MODEL, runtime: str = "auto") -> Self:
         """Load a system of the zoo with the weights that the package has for it.
 
         Args:
-            name: of the system; or a folder that `save` wrote, or of a run.
+            name: of the system; or a folder that `save` wrote, or of a run, which TensorFlow runs.
+            runtime: "tensorflow"; "litert", which starts sooner, needs no TensorFlow, and has neither samples nor
+                references nor layers; or "auto", which is TensorFlow where it is installed, and LiteRT elsewhere.
 
         Raises:
-            ColorizeError: no such system or folder, or it comes without weights.
+            ColorizeError: no such system, folder or runtime, or the system comes without weights.
         """
-        found = find_model(name)
+        found, runtime = find_model(name), choose_runtime(runtime)
         if isinstance(found, RunFolder):
+            if runtime == "litert":
+                raise ColorizeError(
+                    f"LiteRT runs systems of the zoo, and '{name}' is a folder: use {DEFAULT_MODEL}, or TensorFlow"
+                    f" ({install('tensorflow')})"
+                )
             return cls.from_run(found.path)
-        from keras_colorize.inference.keras_network import packaged_generator
+        # A backbone's weights are in the file too: nothing needs to be fetched for them to be overwritten.
+        recipe = Recipe.load(found).with_values(backbone_weights="random")
+        if runtime == "litert":
+            return cls(LiteRTNetwork(find_network_file(recipe), recipe), recipe)
+        from keras_colorize.inference.keras_network import load_packaged_network
 
-        recipe = Recipe.load(found)
-        return cls(packaged_generator(recipe), recipe)
+        return cls(load_packaged_network(recipe), recipe)
 
     @classmethod
     def from_run(cls, folder: str | Path) -> Self:
@@ -93,6 +106,7 @@ class TrainedSystem:
         """
         run = RunFolder.open(folder)
         recipe = run.recipe()
+        choose_runtime("tensorflow")
         from keras_colorize.runs.generator import load_generator
 
         return cls(load_generator(run, replace(recipe, stochastic=False)), recipe)
@@ -118,9 +132,11 @@ class TrainedSystem:
                 )
         if not isinstance(recipe, Recipe):
             recipe = Recipe.load(recipe)
-        from keras_colorize.inference.keras_network import generator_of_file
+        recipe = recipe.with_values(backbone_weights="random")
+        choose_runtime("tensorflow")
+        from keras_colorize.inference.keras_network import load_network_of_file
 
-        return cls(generator_of_file(file, recipe), recipe.with_values(backbone_weights="random"))
+        return cls(load_network_of_file(file, recipe), recipe)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

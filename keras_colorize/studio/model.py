@@ -1,56 +1,21 @@
-"""The studio's model file: a network as TFLite at one size, and where the numbers of that size lie in the file.
+"""The studio's model: a network file, and what the page must know of it."""
 
-Browsers run TFLite files of fixed size only, while a photo's frame has the photo's own proportions: some fifty sizes.
-The page therefore writes the numbers of the size it needs into the one file that it has. They are the shapes of the
-tensors and the targets of enlargements. To find them, the file is made at a size of 13 by 17 steps: the factors 13 and
-17 tell heights and widths from all other numbers.
-"""
-
-import struct
-import tempfile
-from collections.abc import Iterator
-
-import keras
-import numpy as np
-import tensorflow as tf
+from typing import Any
 
 from keras_colorize.color import hints
-from keras_colorize.color.inputs import HINT_CHANNELS, Inputs
 from keras_colorize.color.spaces import HINTED_SHARE, LEAST_DISTANCE, BinnedLabSpace, Space
-from keras_colorize.errors import ColorizeError
-from keras_colorize.inference.colorizer import Colorizer
-from keras_colorize.inference.compilation import over_size
-from keras_colorize.tensor import Tensor
-
-# Steps of the file's own height and width. Neither prime divides a number of channels of the zoo's networks.
-ROWS, COLUMNS = 13, 17
-
-_INT32 = 2  # TensorType of TFLite's schema
-_LARGEST_SHAPE = 8  # numbers in a constant that may be a shape
+from keras_colorize.inference.network_file import NetworkFile
 
 
-def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, object]]:
-    """Convert a Colorizer's network for the page.
+def page_facts(file: NetworkFile, space: Space) -> dict[str, Any]:
+    """Return the facts of a network file with those of the space, for JSON.
 
-    Returns:
-        The TFLite file, float16 weights, with the inputs `L` (1, h, w, 1) and, for a network that takes hints, `hints`
-        (1, h, w, 3) as `Inputs` has them, and the output `logits` (1, h', w', classes) of a network that predicts a
-        distribution, or else `ab` (1, h, w, 2) in CIE units.
-        And what the page must know of it, for JSON: sizes, places, classes and decoding.
-
-    Raises:
-        ColorizeError: the network does not convert.
+    Args:
+        file: of the network.
+        space: of the network: classes, decoding, and how hints are obeyed.
     """
-    size, multiple, space = colorizer.image_size, colorizer.multiple, colorizer.space
-    height, width = (size, size) if multiple is None else (ROWS * multiple, COLUMNS * multiple)
-    content = _converted(colorizer, height, width)
-    facts: dict[str, object] = {
-        "name": colorizer.name,
-        "size": size,
-        "multiple": multiple,
-        "height": height,
-        "width": width,
-        "hints": space.takes_hints,
+    facts = {
+        **file.facts,
         "hint_kernel": [float(weight) for weight in hints.HINT_KERNEL],
         "hint_spread": {
             "distance": hints.NODE_DISTANCE,
@@ -59,8 +24,6 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, object]]:
             "levels": hints.NODE_LEVELS,
             "prediction_weight": hints.PREDICTION_WEIGHT,
         },
-        "places": [] if multiple is None else [list(place) for place in _places(content)],
-        "probe": _probe(colorizer),
     }
     if isinstance(space, BinnedLabSpace):
         decoding = space.decoding
@@ -71,118 +34,4 @@ def make_model(colorizer: Colorizer) -> tuple[bytes, dict[str, object]]:
             "least_distance": LEAST_DISTANCE,
             "hinted_share": HINTED_SHARE,
         }
-    return content, facts
-
-
-def resized(content: bytes, places: list[list[int]], multiple: int, height: int, width: int) -> bytes:
-    """Return the file for another size, a multiple of `multiple` each way, as the page makes it."""
-    changed = bytearray(content)
-    for at, rest, rows, columns in places:
-        number = rest * (height // multiple) ** rows * (width // multiple) ** columns
-        struct.pack_into("<i", changed, at, number)
-    return bytes(changed)
-
-
-def _converted(colorizer: Colorizer, height: int, width: int) -> bytes:
-    space = colorizer.space
-    generator = colorizer.generator if colorizer.multiple is None else over_size(colorizer.generator, height, width)
-
-    def predict(L: Tensor, hints: Tensor = None) -> dict[str, Tensor]:
-        return _answer(generator, space, Inputs(L, hints))
-
-    specs = [tf.TensorSpec((1, height, width, 1), tf.float32, name="L")]
-    if space.takes_hints:
-        specs.append(tf.TensorSpec((1, height, width, HINT_CHANNELS), tf.float32, name="hints"))
-    module = tf.Module()
-    module.variables_of_network = [variable.value for variable in generator.variables]
-    traced = tf.function(predict, autograph=False).get_concrete_function(*specs)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures={"studio": traced})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["studio"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-        try:
-            return converter.convert()
-        except Exception as error:  # the converter has several classes of its own
-            reason = str(error).strip().partition("\n")[0]
-            raise ColorizeError(f"this network does not convert for the studio: {reason}") from error
-
-
-def _probe(colorizer: Colorizer) -> dict[str, float]:
-    """Return the mean absolute answer to a small test picture, by which the page judges a graphics card."""
-    space, side = colorizer.space, colorizer.image_size
-    L = np.tile(20.0 + 60.0 * np.arange(side, dtype=np.float32) / side, (1, side, 1))[..., None]
-    inputs = Inputs(L, np.zeros((1, side, side, HINT_CHANNELS), np.float32) if space.takes_hints else None)
-    answer = _answer(colorizer.generator, space, inputs)
-    (values,) = answer.values()
-    return {"width": side, "height": side, "mean": float(np.abs(values).mean())}
-
-
-def _answer(generator: keras.Model, space: Space, inputs: Inputs) -> dict[str, Tensor]:
-    """Return the network's outputs by name."""
-    prediction = generator(space.condition(inputs), training=False)
-    if isinstance(space, BinnedLabSpace):
-        return {"logits": space.without_rebalancing(prediction)}
-    return {"ab": space.chroma(Inputs(inputs.lightness), prediction)}  # the page moves it to the hints
-
-
-def _places(content: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Find the numbers that follow from the size: their place in the file, what else is in them, powers of h and w."""
-    file = _FlatBuffer(content)
-    model = file.root()
-    buffers = file.tables(model, 4)
-    for subgraph in file.tables(model, 2):
-        for tensor in file.tables(subgraph, 0):
-            start, count = file.vector(tensor, 0)
-            places = [start + 4 * axis for axis in range(count)]
-            if file.byte(tensor, 1) == _INT32:
-                start, size = file.vector(buffers[file.number(tensor, 2)], 0)
-                if size <= 4 * _LARGEST_SHAPE:
-                    places += range(start, start + size, 4)
-            for place in places:
-                (number,) = struct.unpack_from("<i", content, place)
-                rows, columns = (number > 0 and number % prime == 0 for prime in (ROWS, COLUMNS))
-                if rows or columns:
-                    yield place, number // (ROWS**rows * COLUMNS**columns), int(rows), int(columns)
-
-
-class _FlatBuffer:
-    """The few reads of a FlatBuffer that are needed. Positions are bytes from the file's start; fields are numbers."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def root(self) -> int:
-        return self._uint32(0)
-
-    def vector(self, table: int, field: int) -> tuple[int, int]:
-        """Return where a vector's items begin and how many there are."""
-        at = self._field(table, field)
-        if at is None:
-            return 0, 0
-        start = at + self._uint32(at)
-        return start + 4, self._uint32(start)
-
-    def tables(self, table: int, field: int) -> list[int]:
-        start, count = self.vector(table, field)
-        return [at + self._uint32(at) for at in range(start, start + 4 * count, 4)]
-
-    def number(self, table: int, field: int) -> int:
-        at = self._field(table, field)
-        return 0 if at is None else self._uint32(at)
-
-    def byte(self, table: int, field: int) -> int:
-        at = self._field(table, field)
-        return 0 if at is None else self._content[at]
-
-    def _field(self, table: int, field: int) -> int | None:
-        names = table - struct.unpack_from("<i", self._content, table)[0]
-        slot = 4 + 2 * field
-        if slot >= struct.unpack_from("<H", self._content, names)[0]:
-            return None
-        offset = struct.unpack_from("<H", self._content, names + slot)[0]
-        return table + offset if offset else None
-
-    def _uint32(self, at: int) -> int:
-        return int(struct.unpack_from("<I", self._content, at)[0])
+    return facts

@@ -15,6 +15,8 @@ from keras_colorize.files import written_whole
 PARTS = ("*.html", "*.css", "*.js", "samples/*.jpg")
 MODEL_FILE, FACTS_FILE = "model.tflite", "model.json"
 
+_MAKERS = ("converter.py", "network_file.py")  # of `inference`; others make nothing of the model's files
+
 # Headers of every answer. The first two isolate the page from others: without them browsers give it no shared memory
 # and so no threads. The third lets it load its own parts under that rule. The fourth prevents that it sends anything
 # anywhere.
@@ -80,7 +82,8 @@ def cached_model(cache: Path, sources: Iterable[Path], make: Callable[[], tuple[
         OSError: a source cannot be read, or the folder cannot be written.
     """
     digest = hashlib.sha256(__version__.encode())
-    for module in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parents[1]
+    for module in (*sorted(package.glob("studio/*.py")), *(package / "inference" / name for name in _MAKERS)):
         digest.update(module.read_bytes())
     for source in sources:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
