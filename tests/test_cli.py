@@ -165,15 +165,15 @@ def test_commands_have_one_line_for_a_typo(capsys):
 
 
 @pytest.mark.parametrize(
-    ("end", "code", "finalized"),
+    ("end", "code"),
     [
-        ("raise KeyboardInterrupt", 130, ""),
-        ("raise OSError(28, 'No space left on device')", 2, ""),
-        ("return 1", 1, ""),
-        ("return 0", 0, "finalized"),
+        ("raise KeyboardInterrupt", 130),
+        ("raise OSError(28, 'No space left on device')", 2),
+        ("return 1", 1),
+        ("return 0", 0),
     ],
 )
-def test_a_command_with_threads_that_fails_cleans_up_and_leaves_without_finalizing_python(end, code, finalized):
+def test_a_command_with_threads_cleans_up_and_leaves_without_finalizing_python(end, code):
     """A thread in C++ code can abort the process while Python is finalized: exit status -6 in place of the code."""
     command = f"""if True:
         import atexit, os, sys, threading
@@ -202,7 +202,7 @@ def test_a_command_with_threads_that_fails_cleans_up_and_leaves_without_finalizi
         sys.exit(cli.main())
     """
     ended = run("-c", command, "command")
-    assert (ended.returncode, ended.stdout) == (code, f"worked, cleaned up\n{finalized}"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (code, "worked, cleaned up\n"), ended.stderr
 
 
 def test_the_first_signal_asks_and_the_second_stops_whichever_they_are():

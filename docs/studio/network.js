@@ -1,8 +1,8 @@
 // The network in LiteRT: on the graphics card by WebGPU where there is one, else in WebAssembly.
 //
 // Browsers run TFLite files of fixed size only, while a frame has the photo's proportions. The file is therefore made at
-// one size, and `model.json` lists where the numbers of that size lie in it (keras_colorize/inference/converter.py). They are
-// changed here to those of the size that is needed; the weights are the same for all sizes.
+// one size, and `model.json` lists where the numbers of that size lie in it (keras_colorize/inference/converter.py). They
+// are changed here to those of the size that is needed; the weights are the same for all sizes.
 
 const WASM = new URL("vendor/wasm/", self.location.href).href;
 const KEPT = 3; // compiled sizes; each takes some 30 MB

@@ -49,8 +49,8 @@ COMMANDS = {
     "zoo": zoo,
 }
 
-# These work in threads, which they may leave behind where they fail. Training is not among them: on several machines,
-# TensorFlow takes leave of the other workers while Python is finalized.
+# These leave without finalizing Python: see `ProcessExit`. Training is not among them: on several machines, TensorFlow
+# takes leave of the other workers while Python is finalized.
 THREADED = (colorize, film)
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -63,10 +63,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 class ProcessExit:
-    """The end of a process that may leave threads behind: exit functions run, but Python is not finalized.
+    """The end of a process that has nothing left to do: exit functions run, but Python is not finalized.
 
-    A command of `THREADED` that fails can leave threads, such as a worker of Beam or a step of a film, in the middle of
-    C++ code of TensorFlow or FFmpeg. While Python is finalized, it ends such a thread as soon as the thread asks for
+    To finalize Python with TensorFlow in it takes half a second, and a photo that is coloured has no use for it. A
+    command of `THREADED` that fails can also leave threads, such as a worker of Beam or a step of a film, in the middle
+    of C++ code of TensorFlow or FFmpeg. While Python is finalized, it ends such a thread as soon as the thread asks for
     the interpreter. Where the thread has C++ functions that may not throw on its stack, C++ aborts the process, whose
     exit code is lost.
 
@@ -74,15 +75,15 @@ class ProcessExit:
     that clean up at the exit.
 
     Attributes:
-        code: the exit code of the command; 0 leaves the exit to Python.
+        code: the exit code of the command; None leaves the exit to Python.
     """
 
     def __init__(self) -> None:
-        self.code = 0
+        self.code: int | None = None
         atexit.register(self._leave)
 
     def _leave(self) -> None:
-        if not self.code:
+        if self.code is None:
             return
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: the words after `keras-colorize`; by default those of this process. Then the command is all that the
-            process does: if one of `THREADED` fails, the process ends with its exit code and is not finalized.
+            process does: after one of `THREADED` it ends with the exit code and is not finalized.
 
     Returns:
         The exit code: 0, 1 where some photos failed, 2 for a mistake of the user, 130 for Ctrl-C.
