@@ -1,6 +1,7 @@
 """A folder of photos: what is found and named, what is refused, what keeps memory bounded, what is written."""
 
 import csv
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -424,6 +425,17 @@ def test_resume_writes_only_what_is_missing(colorizer, tmp_path):
     assert (tmp_path / "out" / "a-1.png").read_bytes() == b"mine"
     for name in ("a-2.png", "a-compare.png"):
         assert (tmp_path / "out" / name).read_bytes() == files[name]
+
+
+def test_a_run_removes_what_a_killed_one_left_half_written(colorizer, tmp_path):
+    save_grey(tmp_path / "in/a.png", tmp_path / "in/deeper/b.png")
+    left = [tmp_path / "out" / folder / f".{1:016x}.part" for folder in ("", "deeper")]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+        os.utime(file, (time.time() - 60, time.time() - 60))
+    list(colorize_folder(colorizer, tmp_path / "in", tmp_path / "out", FolderSettings(recursive=True)))
+    assert contents(tmp_path / "out") == ["a.png", "deeper/b.png"]
 
 
 def test_a_comparison_is_grey_and_colour_side_by_side(colorizer, tmp_path):

@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import threading
+import time
 import zlib
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from keras_colorize.images import (
     format_of,
     read_photo,
     read_pictures,
+    remove_abandoned,
     replacing,
     suffix_for,
     write_pictures,
@@ -768,6 +770,26 @@ def test_of_many_writers_one_wins(tmp_path):
         thread.join()
     (winner,) = [number for number in outcomes if number is not None]
     assert (read_one(tmp_path / "a.png").pixels == winner).all() and os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="knows no locks that end with their process")
+def test_files_that_a_killed_program_left_are_removed_and_no_others(tmp_path):
+    long_ago = time.time() - 60
+    left, young = tmp_path / f".{1:016x}.part", tmp_path / f".{2:016x}.part"
+    foreign = [tmp_path / name for name in (".mine.part", f"{3:016x}.part", "photo.png")]
+    for file in (left, young, *foreign):
+        file.write_bytes(b"half")
+    for file in (left, *foreign):
+        os.utime(file, (long_ago, long_ago))
+    with replacing(tmp_path / "a.png") as stream:
+        (written,) = {file for file in tmp_path.glob(".*.part")} - {left, young, *foreign}
+        for close in (lambda: None, stream.close):  # the lock outlives the stream
+            close()
+            os.utime(written, (long_ago, long_ago))
+            remove_abandoned(tmp_path)
+            assert written.exists()
+    assert {file for file in tmp_path.iterdir()} == {young, *foreign, tmp_path / "a.png"}
+    remove_abandoned(tmp_path / "no folder")
 
 
 def test_without_hard_links(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from keras_colorize.batch.contact_sheet import write_contact_sheet
 from keras_colorize.batch.hints import check_hints_taken
 from keras_colorize.batch.plan import FolderSettings, Job, Plan, plan_jobs
 from keras_colorize.batch.workers import Result, Workers
-from keras_colorize.batch.write import RunLists
+from keras_colorize.batch.write import RunLists, clear_leftovers
 from keras_colorize.inference.colorizer import Colorizer
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def colorize_jobs(
     reference: what `read_reference` read.
     """
     lists = RunLists(out)
+    clear_leftovers(jobs)
     with closing(Workers(colorizer, jobs, settings, stop, reference).results()) as results:
         for result in results:
             if result.error is not None:

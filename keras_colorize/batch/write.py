@@ -27,7 +27,7 @@ from keras_colorize.batch.plan import (
 )
 from keras_colorize.errors import ColorizeError
 from keras_colorize.files import printable
-from keras_colorize.images import Picture, is_grey, to_8_bits, write_pictures
+from keras_colorize.images import Picture, is_grey, remove_abandoned, to_8_bits, write_pictures
 
 Tone = Literal["grey", "tinted", "color"]
 
@@ -139,6 +139,12 @@ def make_out(out: Path) -> None:
         raise ColorizeError(f"`out` '{out}' cannot be made ({error.strerror}); choose another folder") from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise ColorizeError(f"`out` '{out}' may not be written; choose another folder")
+
+
+def clear_leftovers(jobs: Iterable[Job]) -> None:
+    """Remove what runs that were killed have left half written in the folders of the results."""
+    for folder in {file.parent for job in jobs for file in job.colored}:
+        remove_abandoned(folder)
 
 
 class RunLists:

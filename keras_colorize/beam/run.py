@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from keras_colorize.batch.plan import FolderSettings, Job
-from keras_colorize.batch.write import RunLists, make_out
+from keras_colorize.batch.write import RunLists, clear_leftovers, make_out
 from keras_colorize.beam.jobs import write_jobs
 from keras_colorize.beam.outcome import Outcome
 from keras_colorize.beam.pipeline import ColorPhotos
@@ -47,6 +47,7 @@ def run_pipeline(
     """
     todo = [job for job in jobs if job.missing]
     lists = RunLists(out.absolute())
+    clear_leftovers(jobs)
     outcomes = work / "outcomes"
     outcomes.mkdir(exist_ok=True)
     pipeline = beam.Pipeline(options=options)

@@ -6,7 +6,7 @@ view of the same reader, for training.
 """
 
 from keras_colorize.images.decode import DEFAULT_MAX_PIXELS, count_pixels, read_pictures
-from keras_colorize.images.encode import replacing, write_pictures
+from keras_colorize.images.encode import remove_abandoned, replacing, write_pictures
 from keras_colorize.images.formats import (
     FORMATS,
     color_suffix,
@@ -36,6 +36,7 @@ __all__ = [
     "read_photo",
     "read_pictures",
     "readable_suffixes",
+    "remove_abandoned",
     "replacing",
     "suffix_for",
     "to_8_bits",

@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import os
+import re
 import secrets
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -21,7 +23,14 @@ from keras_colorize.images.picture import Picture
 from keras_colorize.images.pixels import over_white, to_8_bits
 from keras_colorize.images.writers import COMPRESSION_LEVEL, TiffWriter, write_deep_png, write_ppm
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 DEFAULT_QUALITY = 95
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
+_LOCKED_AFTER_SECONDS = 2.0
 _LONGEST_SEGMENT = 65533  # bytes of a JPEG marker's content
 _XMP_PREFIX = 29  # of which XMP's own name takes so many
 _CALLED = {"exif": "EXIF", "xmp": "XMP", "icc": "colour profile", "dpi": "resolution", "iptc": "IPTC", "texts": "texts"}
@@ -116,14 +125,51 @@ def replacing(file: str | os.PathLike[str], overwrite: bool = False) -> Iterator
                 _rename_to_free_name(temporary, path)
 
     # Hidden, and of a name that nobody else has: another program may be writing the same photo.
-    with written_whole(path, path.parent / f".{secrets.token_hex(8)}.part", rename) as temporary:
+    hidden = path.parent / f".{secrets.token_hex(8)}.part"
+    with contextlib.ExitStack() as locked, written_whole(path, hidden, rename) as temporary:
         with _reported(path):
             stream = open(temporary, "xb")  # noqa: SIM115 - closed before it is renamed
+        if (lock := _lock(stream)) is not None:
+            locked.callback(os.close, lock)
         try:
             yield stream
         finally:
             with _reported(path):
                 stream.close()  # here a full disk may show itself
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files that programs have left in a folder when they were killed.
+
+    Files that another program is writing stay. All stay where the file system has no locks.
+    """
+    for file in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):  # Windows removes no file that is open
+            # A younger file may not have its lock yet.
+            if _TEMPORARY.fullmatch(file.name) and time.time() - file.stat().st_mtime > _LOCKED_AFTER_SECONDS:
+                with file.open("r+b") as stream:
+                    lock = _lock(stream)
+                if lock is not None:
+                    os.close(lock)
+                if lock is not None or fcntl is None:
+                    file.unlink()
+
+
+def _lock(stream: BinaryIO) -> int | None:
+    """Lock a file; return a descriptor that holds the lock until it is closed, whenever the stream is closed.
+
+    The system frees the lock when the process ends, however it ends. Returns None where somebody else has the lock, and
+    where there are none.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.dup(stream.fileno())
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _rename_to_free_name(temporary: Path, path: Path) -> None:
