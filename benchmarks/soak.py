@@ -31,8 +31,11 @@ from keras_colorize.data.walk import walk_photos
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 EARLY = 0.2  # share of the kills that come before the first photo
-FIRST_MOMENT = 1.0  # seconds
-WARM_UP = 200  # photos of a run after which its memory counts: by then each kind and size has come
+SHORTEST = 1 / 60  # of the longest time that a run may have
+# Photos of a run after which its memory counts. Until then it grows: oneDNN keeps what it has compiled for each shape
+# and size of a batch, and the threads' heaps get the sizes of the largest photos.
+WARM_UP = 1000
+MARKS = (100, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12_000, 16_000)  # photos
 STOPPED = 130  # by SIGINT or SIGTERM, with all threads at their end
 INTERRUPTED = (STOPPED, -signal.SIGINT, -signal.SIGTERM)  # while Python starts, a signal ends it at once
 ENDED = (0, 1)  # 1 where photos have failed
@@ -86,7 +89,8 @@ class Soak:
         folder: of the soak; results, log and report go there.
         minutes: that all takes.
         seed: of the moments of the kills.
-        longest: seconds that a run may have before it is killed; the moments are log-uniform below that.
+        longest: seconds that a run may have before it is killed; the moments are log-uniform from a sixtieth of that
+            on.
         every: seconds between two looks at a run.
         limit: a run that makes nothing for so many seconds hangs.
     """
@@ -189,7 +193,7 @@ class Soak:
         self.runs.append(run)
         number = self._rng.choice(SIGNALS)
         early = self._rng.random() < EARLY
-        delay = FIRST_MOMENT * (self._longest / FIRST_MOMENT) ** self._rng.random()
+        delay = self._longest * SHORTEST ** self._rng.random()
         began = looked = moved = time.monotonic()
         due = began + min(delay, 10.0) if early else float("inf")
         process = self._start(self._folder / PHOTOS, ledger.out)
@@ -270,14 +274,14 @@ class Soak:
             f"{made:,} photos coloured in {seconds / 60:.1f} minutes, {len(self.runs)} runs and {self.rounds} rounds of"
             f" {len(self._entries):,} files",
             "ends: " + ", ".join(f"{count} {end}" for end, count in ends.most_common()),
-            f"memory: {slope:+.1f} MB per 1,000 photos within a run ({samples} looks); the most was"
-            f" {max((run.peak for run in self.runs), default=0):,.0f} MB",
+            f"memory: {slope:+.1f} MB per 1,000 photos within a run after its first {WARM_UP:,} ({samples} looks);"
+            f" {max((run.peak for run in self.runs), default=0):,.0f} MB at most",
         ]
-        if longest is not None and (warm := [one for one in longest.samples if one.made >= WARM_UP]):
-            lines.append(
-                f"the run of most photos: {warm[0].megabytes:,.0f} MB after {warm[0].made:,} and"
-                f" {warm[-1].megabytes:,.0f} MB after {warm[-1].made:,}"
-            )
+        if longest is not None and longest.samples:
+            marks = [mark for mark in MARKS if mark <= longest.samples[-1].made]
+            passed = [next(one for one in longest.samples if one.made >= mark) for mark in marks]
+            shown = [f"{one.megabytes:,.0f} MB after {one.made:,}" for one in (*passed, longest.samples[-1])]
+            lines.append(f"the run of most photos: {', '.join(shown)}")
         lines.append(f"{self.compared:,} results compared with an undisturbed run, {self.same:,} equal to the byte")
         lines.append(f"{len(self.problems)} problems")
         lines += [f"  {problem}" for problem in self.problems[:100]]
