@@ -141,6 +141,8 @@ class Soak:
 
     def _color_reference(self, count: int) -> None:
         """Colour some photos in a folder of their own, without kills."""
+        if not count:
+            return
         whole = [entry for entry in self._entries if entry.fate == "colored"]
         chosen = random.Random(0).sample(whole, min(count, len(whole)))
         links, out = self._folder / "sample", self._folder / "reference"
