@@ -4,13 +4,15 @@
 
 All rows read the same JPEG files, cut from a photo that scikit-image packages, and end with one batch of lightness and
 chroma after the other. The first epoch decodes them all (`scan`); where the photos fit into memory the later ones find
-them there, and where they do not each photo is decoded anew. The rows take turns in one process, PyTorch's with worker
-processes of its own. Needs `pip install keras-colorize[convert]`.
+them there, and where they do not each photo is decoded anew, from its file or from its record in a shard. A second scan
+finds all photos in the cache. The rows take turns in one process, PyTorch's with worker processes of its own. Needs
+`pip install keras-colorize[convert]`.
 """
 
 import argparse
 import itertools
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -28,7 +30,10 @@ from PIL import Image
 from keras_colorize.color.lab import rgb_from_u8
 from keras_colorize.color.spaces import get_space
 from keras_colorize.data import open_source
+from keras_colorize.data.batches import PhotoSet
+from keras_colorize.data.records import RecordFormat
 from keras_colorize.data.scan import load_split
+from keras_colorize.data.shard_files import write_shards
 from keras_colorize.hardware import describe_device, processors
 
 Epoch = Callable[[], object]
@@ -55,7 +60,7 @@ def make_photos(folder: Path, size: int, count: int) -> list[Path]:
     """Different JPEG files of one size: windows of a photo, mirrored, turned, and in several exposures."""
     photo = skimage.data.astronaut()
     rng = np.random.default_rng(0)
-    files = [folder / "train" / f"{number:05d}.jpg" for number in range(count)]
+    files = [folder / "photos" / "train" / f"{number:05d}.jpg" for number in range(count)]
     files[0].parent.mkdir(parents=True)
     for file in files:
         side = rng.integers(len(photo) // 3, len(photo))
@@ -76,23 +81,37 @@ def rows(folder: Path, files: list[Path], size: int, batch: int, workers: int) -
     space = get_space("lab")
     on_cpu = not tf.config.list_physical_devices("GPU")
     split = tf.function(lambda rgb_u8: space.split(rgb_from_u8(rgb_u8)), jit_compile=on_cpu, autograph=False)
+    steps = len(files) // batch
 
-    def load(memory_limit_bytes: int = 2 << 30) -> tf.data.Dataset:
-        source = open_source(str(folder), validation_fraction=0, test_fraction=0)
+    def load(data: str, memory_limit_bytes: int = 2 << 30, *, scanned: bool = True) -> PhotoSet:
+        cache = folder / "cache"
+        if not scanned:
+            shutil.rmtree(cache, ignore_errors=True)
+        os.environ["KERAS_COLORIZE_CACHE"] = str(cache)
+        source = open_source(data, validation_fraction=0, test_fraction=0)
         photos = load_split(source, "train", image_size=size, memory_limit_bytes=memory_limit_bytes)
         assert photos.in_memory == bool(memory_limit_bytes) and len(photos) == len(files)
-        return photos.training_batches(batch, seed=0)
+        return photos
 
-    steps = len(files) // batch
-    in_memory, streamed = iter(load()), iter(load(memory_limit_bytes=0))
+    def epoch(data: str, memory_limit_bytes: int) -> Epoch:
+        batches = iter(load(data, memory_limit_bytes).training_batches(batch, seed=0))
+        return lambda: consume(itertools.islice(batches, steps), split)
+
     loader = torch.utils.data.DataLoader(
         Photos(files), batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True
     )
+    photos = str(files[0].parents[1])
+    source = open_source(photos, validation_fraction=0, test_fraction=0)
+    formats: tuple[RecordFormat, ...] = ("tfrecord", "arrayrecord")
+    shards = {name: write_shards(source, folder / name, record_format=name).pattern for name in formats}
+    time.sleep(2.1)  # files that have just changed do not go into the cache of scans
     return {
         PYTORCH: lambda: consume(loader),
-        "keras_colorize, decoded each time": lambda: consume(itertools.islice(streamed, steps), split),
-        MEMORY: lambda: consume(itertools.islice(in_memory, steps), split),
-        "keras_colorize, scan before training": lambda: load(),
+        "keras_colorize, decoded each time": epoch(photos, 0),
+        **{f"keras_colorize, decoded each time, {name}": epoch(pattern, 0) for name, pattern in shards.items()},
+        MEMORY: epoch(photos, 2 << 30),
+        "keras_colorize, first scan before training": lambda: load(photos, scanned=False),
+        "keras_colorize, second scan": lambda: load(photos),
     }
 
 
@@ -118,9 +137,9 @@ def main() -> None:
         f"{args.photos} JPEG files of {args.size}×{args.size}, batches of {args.batch}, {args.repeats} epochs;"
         f" {describe_device()}; TensorFlow {tf.__version__}, PyTorch {torch.__version__} with {args.workers} workers"
     )
-    print(f"{'':38} {'median':>8} {'best':>8}  images/s")
+    print(f"{'':48} {'median':>8} {'best':>8}  images/s")
     for name, rate in rates.items():
-        print(f"{name:38} {median[name]:8.0f} {max(rate):8.0f}  {median[name] / median[PYTORCH]:.2f}×")
+        print(f"{name:48} {median[name]:8.0f} {max(rate):8.0f}  {median[name] / median[PYTORCH]:.2f}×")
 
 
 if __name__ == "__main__":

@@ -121,17 +121,18 @@ class Soak:
         self.compared = self.same = 0
         self._reference: list[str] = []
 
-    def go(self, sample: int) -> None:
+    def go(self, sample: int, rounds: int | None = None) -> None:
         """Soak until the time is over or somebody stops it.
 
-        sample: photos that are coloured once undisturbed beforehand, to compare with.
+        Args:
+            sample: photos that are coloured once undisturbed beforehand, to compare with.
+            rounds: after which it ends, however much time is left.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         self._color_reference(sample)
-        while self._goes_on():
+        while self._goes_on() and self.rounds != rounds:
             self._round()
-        self._write_report()
 
     def _stop(self, number: int, _: object) -> None:
         self._stopped = True
@@ -168,11 +169,11 @@ class Soak:
         out = self._folder / f"round-{self.rounds}"
         shutil.rmtree(out, ignore_errors=True)
         ledger = Ledger(self._entries, self._folder / PHOTOS, out)
-        finished = False
-        while self._goes_on() and not finished:
-            run = self._run(ledger)
-            finished = run.code in ENDED
+        run = self._run(ledger)
+        while self._goes_on() and run.code not in ENDED:
             self._write_report()
+            run = self._run(ledger)
+        finished = run.code in ENDED
         compared, same = ledger.compare(self._folder / "reference", self._reference)
         self.compared, self.same = self.compared + compared, self.same + same
         # A run that made results has been through the folder before, and has removed what others left.
@@ -180,6 +181,7 @@ class Soak:
         self.problems += [f"round {self.rounds}: {problem}" for problem in ledger.problems]
         if finished and not ledger.problems:
             shutil.rmtree(out)
+        self._write_report()
 
     def _start(self, photos: Path, out: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -12,6 +12,7 @@ import pytest
 
 from keras_colorize.convert import spellings
 from keras_colorize.convert.transfer import entries
+from keras_colorize.models.networks import build_generator
 from keras_colorize.recipes import Recipe, zoo_names
 from keras_colorize.training.stages import Stage, build_stages
 
@@ -224,3 +225,28 @@ def test_another_step_would_be_noticed():
     trainer.train_step(rgb_u8)
     with pytest.raises(AssertionError, match="step is 0"):
         assert_moved_alike(generator, before, "sgd", EXACT["sgd"])
+
+
+def test_the_network_that_vivid_is_timed_against_is_vivid():
+    from benchmarks.torch_steps import Vivid
+
+    network = build_generator(Recipe.load("vivid"), image_size=64)
+    rng = np.random.default_rng(0)
+    for variable in network.weights:
+        positive = "variance" in variable.path or "gamma" in variable.path
+        fan_in = max(1, np.prod(variable.shape[:-1]))
+        drawn = (
+            rng.uniform(0.5, 1.5, variable.shape) if positive else rng.normal(0, (2 / fan_in) ** 0.5, variable.shape)
+        )
+        variable.assign(drawn)
+    twin = Vivid(network.output.shape[-1]).eval()
+    twin.take_weights(network)
+    statistics = [buffer for name, buffer in twin.named_buffers() if "running" in name]
+    assert sum(tensor.numel() for tensor in (*twin.parameters(), *statistics)) == network.count_params()
+    condition = rng.uniform(-1, 1, (2, 64, 64, 4)).astype("float32")
+    condition[..., 3:] = condition[..., 3:] > 0.8
+    condition[..., 1:3] *= condition[..., 3:]
+    logits = np.asarray(network(condition, training=False))
+    with torch.no_grad():
+        theirs = twin(torch_images(condition)).numpy().transpose(0, 2, 3, 1)
+    assert np.abs(logits - theirs).max() < 1e-5 * np.abs(theirs).max()
