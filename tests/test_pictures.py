@@ -803,6 +803,10 @@ def test_without_hard_links(tmp_path, monkeypatch):
         stream.write(b"mine")
         (tmp_path / "b.png").write_text("theirs")
     assert (tmp_path / "b.png").read_text() == "theirs" and sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(ColorizeError, match=r"c\.png"):
+        write_pictures(tmp_path / "c.png", Picture(noise(4, 4)))
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"], "the name that was kept free is given back"
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
