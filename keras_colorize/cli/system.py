@@ -45,24 +45,22 @@ def choose_runtime(options: argparse.Namespace) -> str:
     from keras_colorize.recipes import zoo_names
 
     runtime = packages.choose_runtime(options.runtime)
-    if runtime == "litert":
-        for flag, given in {
-            "--runner": options.runner,
-            "--run": options.run,
-            "--weights": options.weights,
-            "--samples": options.samples > 1,
-            "--reference": options.reference,
-            "--model with a folder": options.model
-            and options.model not in zoo_names()
-            and Path(options.model).is_dir(),
-        }.items():
-            if given:
-                without = (
-                    "choose --runtime tensorflow"
-                    if packages.is_installed("tensorflow")
-                    else packages.install("tensorflow")
-                )
-                raise ColorizeError(f"{flag} needs TensorFlow, and --runtime is litert: {without}")
+    if runtime == "tensorflow":
+        return runtime
+    is_folder = bool(options.model) and options.model not in zoo_names() and Path(options.model).expanduser().is_dir()
+    given = {
+        "--runner": options.runner,
+        "--run": options.run,
+        "--weights": options.weights,
+        "--model with a folder": is_folder,
+        "--samples": options.samples > 1,
+        "--reference": options.reference,
+    }
+    refused = next((flag for flag, value in given.items() if value), None)
+    if refused:
+        has_both = packages.is_installed("tensorflow")
+        advice = "choose --runtime tensorflow" if has_both else packages.install("tensorflow")
+        raise ColorizeError(f"{refused} needs TensorFlow: {advice}")
     return runtime
 
 
