@@ -199,7 +199,7 @@ class Vivid(nn.Module):
 
 
 def _tensor(variable: keras.Variable) -> torch.Tensor:
-    return torch.from_numpy(np.array(variable))
+    return torch.from_numpy(keras.ops.convert_to_numpy(variable).copy())
 
 
 def vivid_step(size: int, batch: int, autocast: bool, variant: Variant, bins: AbBins, rebalancing: float) -> Step:
