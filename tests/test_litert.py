@@ -171,7 +171,8 @@ def test_the_digest_is_of_all_that_the_file_is_made_of():
 def test_a_packaged_file_belongs_to_the_weights(name):
     """Whoever changes the weights makes the file again: `keras-colorize pack --tflite NAME`."""
     file = packaged_network_file(Recipe.load(name))
-    assert file is None or (file.facts["name"], file.facts["size"]) == (name, Recipe.load(name).data.image_size)
+    assert file is not None, "without it nobody colours photos who has no TensorFlow"
+    assert (file.facts["name"], file.facts["size"]) == (name, Recipe.load(name).data.image_size)
 
 
 def test_a_missing_file_is_made_once(file, tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_sdist_and_wheel_carry_everything_and_work_elsewhere(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     packaged = {name.removeprefix("keras_colorize/zoo/") for name in names if name.startswith("keras_colorize/zoo/")}
     assert {path.name for path in (ROOT / "zoo").glob("*.toml")} <= packaged
-    assert "ab_prior.json" in packaged
+    assert {"ab_prior.json", "vivid.npz", "vivid.tflite", "vivid.tflite.json"} <= packaged
     sources = {
         path.relative_to(ROOT).as_posix()
         for suffix in ("py", "html", "css", "js")
