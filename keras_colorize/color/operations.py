@@ -31,6 +31,17 @@ def _softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     return powers
 
 
+def positions(length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find for each of `length` places the known place before it, and its share of the way to the next, in [0, 1].
+
+    Pixel centres are aligned: place i lies at (i + 1/2) · known / length − 1/2. Beyond the outer centres nothing
+    changes any more.
+    """
+    place = np.clip((np.arange(length) + 0.5) * (known / length) - 0.5, 0, known - 1)
+    before = np.minimum(place.astype(np.int64), max(known - 2, 0))
+    return before, (place - before).astype(np.float32)
+
+
 def _resize(
     images: np.ndarray, size: tuple[int, int], interpolation: str = "bilinear", antialias: bool = False
 ) -> np.ndarray:
@@ -39,9 +50,8 @@ def _resize(
         raise ValueError(f"{interpolation} interpolation, antialias={antialias}: expected bilinear without a filter")
     for axis, length in zip((1, 2), size, strict=True):
         known = images.shape[axis]
-        place = np.clip((np.arange(length) + 0.5) * (known / length) - 0.5, 0, known - 1)
-        before = place.astype(np.intp)
-        share = (place - before).astype(images.dtype).reshape((-1, 1, 1) if axis == 1 else (-1, 1))
+        before, share = positions(length, known)
+        share = share.astype(images.dtype).reshape((-1, 1, 1) if axis == 1 else (-1, 1))
         lower = images.take(before, axis=axis)
         images = lower + share * (images.take(np.minimum(before + 1, known - 1), axis=axis) - lower)
     return images

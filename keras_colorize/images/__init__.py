@@ -6,7 +6,7 @@ view of the same reader, for training.
 """
 
 from keras_colorize.images.decode import DEFAULT_MAX_PIXELS, count_pixels, read_pictures
-from keras_colorize.images.encode import remove_abandoned, replacing, write_pictures
+from keras_colorize.images.encode import write_pictures
 from keras_colorize.images.formats import (
     FORMATS,
     color_suffix,
@@ -18,6 +18,7 @@ from keras_colorize.images.formats import (
 from keras_colorize.images.metadata import Metadata
 from keras_colorize.images.picture import Picture
 from keras_colorize.images.pixels import flat_8_bits, from_image, to_8_bits
+from keras_colorize.images.replacement import remove_abandoned, replacing
 from keras_colorize.images.view import Box, Resize, is_grey, read_photo
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_colorize.color import raster
+from keras_colorize.color.operations import positions
 from keras_colorize.hardware import processors
 
 # Rows between two known rows of chroma: where there are fewer on average, they are enlarged all at once.
@@ -135,14 +136,3 @@ def _strips(shape: tuple[int, ...], coefficients: np.ndarray) -> Iterator[_Strip
         rows = slice(top, min(top + rows_each, height))
         for left in range(0, width, columns_each):
             yield _Strip(rows, slice(left, left + columns_each), chroma, before[rows], share[rows])
-
-
-def positions(length: int, known: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each of `length` places the known place before it, and its share of the way to the next, in [0, 1].
-
-    Pixel centres are aligned: place i lies at (i + 1/2) · known / length − 1/2. Beyond the outer centres nothing
-    changes any more.
-    """
-    place = np.clip((np.arange(length) + 0.5) * (known / length) - 0.5, 0, known - 1)
-    before = np.minimum(place.astype(np.int64), max(known - 2, 0))
-    return before, (place - before).astype(np.float32)
