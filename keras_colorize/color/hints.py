@@ -1,4 +1,4 @@
-"""Hints taken at their word: what a network misses of them is added to its prediction, at their places and around.
+"""Hints in a prediction: its error at the hints is corrected, at their places and at places that look like them.
 
 A network follows hints roughly. Its error is known at each hint. The places around have about the same error if they
 look alike, so it is taken off there too, in proportion. At the hint itself the colour comes out exactly.

@@ -11,7 +11,7 @@ from keras_colorize.tensor import Tensor
 # One photo of so many gets so many times as many hints: users who paint a whole photo exist too.
 _LAVISH_SHARE = 0.125
 _LAVISH_FACTOR = 16.0
-# Who gives one thing another colour says it with few hints: so many times fewer than otherwise.
+# People need few hints to give one thing another colour. Their mean number is multiplied by this.
 _FRUGAL_FACTOR = 0.25
 
 # Regions are grown on a grid of about this many cells a side, as fine as most networks predict.
